@@ -1,0 +1,81 @@
+"""What all tables share: the metadata, the column types, and the columns of every resource."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import mysql
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql import expression
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+Id = sa.String(36)
+DateTime = sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
+# SQLite gives an auto-increment only to INTEGER.
+BigId = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+Text = sa.Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")
+
+
+class Json(sa.types.TypeDecorator[Any]):
+    """JSON as text on all three databases: we store and return it, and never search in it."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Any) -> str | None:
+        return None if value is None else json.dumps(value, separators=(",", ":"), sort_keys=True)
+
+    def process_result_value(self, value: Any, dialect: Any) -> Any:
+        return None if value is None else json.loads(value)
+
+
+class now(expression.FunctionElement[datetime.datetime]):  # noqa: N801 (reads as the SQL function that it is)
+    """The database's clock, UTC: the only one by which leases and dead limits are judged."""
+
+    type = DateTime
+    inherit_cache = True
+
+
+@compiles(now, "postgresql")
+def _now_postgresql(element: Any, compiler: Any, **kw: Any) -> str:
+    return "timezone('utc', clock_timestamp())"
+
+
+@compiles(now, "mysql")
+@compiles(now, "mariadb")
+def _now_mariadb(element: Any, compiler: Any, **kw: Any) -> str:
+    return "UTC_TIMESTAMP(6)"
+
+
+@compiles(now, "sqlite")
+def _now_sqlite(element: Any, compiler: Any, **kw: Any) -> str:
+    return "netsched_now()"  # defined on each connection by session.py: SQLite's clock is the process's
+
+
+def standard_columns() -> list[sa.Column[Any]]:
+    """The columns that every REST resource has."""
+    return [
+        sa.Column("id", Id, primary_key=True),
+        sa.Column("project_id", sa.String(255), nullable=False, index=True),
+        sa.Column("name", sa.String(255), nullable=False, default=""),
+        sa.Column("description", sa.String(255), nullable=False, default=""),
+        sa.Column("created_at", DateTime, nullable=False),
+        sa.Column("updated_at", DateTime, nullable=False),
+        sa.Column("revision_number", sa.BigInteger, nullable=False, default=0),
+    ]
+
+
+def timestamp(value: datetime.datetime) -> str:
+    """A time as the Networking API writes it: whole seconds, UTC."""
+    return value.strftime("%Y-%m-%dT%H:%M:%SZ")

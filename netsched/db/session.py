@@ -1,0 +1,155 @@
+"""Engines and transactions: one way to read, one way to write.
+
+Reads run in autocommit, each statement on its own. Writes are short functions of a Transaction, run whole and
+repeated whole after a deadlock or a connection lost before the commit, so they must not change anything outside.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import logging
+import random
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy import event, exc
+
+from netsched import clock as clock_module
+from netsched import errors
+from netsched.db import base, change
+
+LOG = logging.getLogger(__name__)
+T = TypeVar("T")
+ATTEMPTS = 12
+# MariaDB 1213 deadlock, 1205 lock wait; PostgreSQL 40001 serialisation, 40P01 deadlock.
+RETRIED_CODES = {1213, 1205, "40001", "40P01"}
+
+
+class Transaction:
+    """One open write transaction. `log` notes what changed; the notes are written as its last statement."""
+
+    def __init__(self, connection: sa.Connection, now: datetime.datetime) -> None:
+        self.connection = connection
+        self.now = now  # wall clock of this server, for created_at and updated_at
+        self.changes: list[change.Entry] = []
+
+    def execute(self, statement: Any, parameters: Any = None) -> sa.CursorResult[Any]:
+        return self.connection.execute(statement, parameters)
+
+    def log(self, kind: str, object_id: str, operation: str, *scopes: str) -> None:
+        """Note a change (`operation`: create, update, delete) in every scope that it touches, before and after."""
+        self.changes.extend(change.Entry(scope, kind, object_id, operation) for scope in dict.fromkeys(scopes))
+
+
+class Database:
+    def __init__(self, url: str, clock: clock_module.Clock | None = None, pool_size: int = 20) -> None:
+        self._clock = clock or clock_module.SystemClock()
+        self._url = sa.make_url(url)
+        self.dialect = self._url.get_backend_name()
+        self._write_lock = threading.Lock() if self.dialect == "sqlite" else contextlib.nullcontext()
+        self._nudges: list[Callable[[], None]] = []
+        self._writer = self._engine(pool_size, None if self.dialect == "sqlite" else "READ COMMITTED")
+        self._reader = self._engine(pool_size, "AUTOCOMMIT")
+        if self.dialect == "sqlite":
+            event.listen(self._writer, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+
+    @property
+    def engines(self) -> tuple[sa.Engine, sa.Engine]:
+        """(writer, reader), for migrations and for tests that count statements."""
+        return self._writer, self._reader
+
+    def _engine(self, pool_size: int, isolation: str | None) -> sa.Engine:
+        options: dict[str, Any] = {"pool_pre_ping": False, "pool_recycle": 1800}
+        if isolation:
+            options["isolation_level"] = isolation
+        if self.dialect == "sqlite":
+            options["connect_args"] = {"timeout": 30, "check_same_thread": False}
+        options.update(pool_size=pool_size, max_overflow=pool_size)
+        if self.dialect != "sqlite":
+            options["pool_timeout"] = 30
+        if self.dialect in ("mysql", "mariadb"):
+            options["connect_args"] = {"charset": "utf8mb4"}
+        engine = sa.create_engine(self._url, **options)
+        if self.dialect == "sqlite":
+            event.listen(engine, "connect", self._prepare_sqlite)
+        return engine
+
+    def _prepare_sqlite(self, dbapi: Any, record: Any) -> None:
+        dbapi.isolation_level = None  # we say BEGIN IMMEDIATE ourselves; the driver's own BEGIN comes too late
+        dbapi.create_function("netsched_now", 0, lambda: self._clock.utcnow().isoformat(" ", "microseconds"))
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+            dbapi.execute(f"PRAGMA {pragma}")
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """A connection in autocommit: every statement sees the newest committed state."""
+        try:
+            with self._reader.connect() as connection:
+                yield connection
+        except exc.DBAPIError as error:
+            raise self._unavailable(error) from error
+
+    def on_commit(self, nudge: Callable[[], None]) -> None:
+        """Call `nudge` after each commit that logged a change. Losing a nudge costs latency only."""
+        self._nudges.append(nudge)
+
+    def write(self, work: Callable[[Transaction], T]) -> T:
+        """Run `work` in one transaction and return its result, repeating it whole where the database asks for that.
+
+        Raises Unavailable when the database cannot be reached, or when the connection was lost during the commit
+        (then nobody knows whether it happened).
+        """
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return self._once(work)
+            except exc.DBAPIError as error:
+                if attempt == ATTEMPTS or not self._repeatable(error):
+                    raise self._unavailable(error) from error
+                LOG.debug("transaction repeated: %s", error.orig)
+                self._clock.sleep(random.uniform(0, min(0.01 * 2**attempt, 0.5)))
+        raise AssertionError("unreachable")
+
+    def _once(self, work: Callable[[Transaction], T]) -> T:
+        with self._write_lock, self._writer.connect() as connection:
+            with connection.begin() as transaction:
+                open_transaction = Transaction(connection, self._clock.utcnow())
+                result = work(open_transaction)
+                change.append(open_transaction, open_transaction.changes)
+                try:
+                    transaction.commit()
+                except exc.DBAPIError as error:
+                    if error.connection_invalidated:
+                        raise errors.Unavailable(reason="The database was lost during a commit.") from error
+                    raise
+        if open_transaction.changes:
+            for nudge in self._nudges:
+                nudge()
+        return result
+
+    @staticmethod
+    def _code(error: exc.DBAPIError) -> Any:
+        original = error.orig
+        return getattr(original, "pgcode", None) or (original.args[0] if original and original.args else None)
+
+    def _repeatable(self, error: exc.DBAPIError) -> bool:
+        code = self._code(error)
+        return error.connection_invalidated or code in RETRIED_CODES or "database is locked" in str(error.orig)
+
+    def _unavailable(self, error: exc.DBAPIError) -> Exception:
+        if isinstance(error, exc.OperationalError | exc.InterfaceError) or error.connection_invalidated:
+            # The driver's text may hold the URL's user and host, so it goes to the log only.
+            LOG.error("database error: %s", error.orig)
+            return errors.Unavailable(reason="The database cannot be reached or does not answer; see the server's log.")
+        return error
+
+    def dispose(self) -> None:
+        for engine in self.engines:
+            engine.dispose()
+
+
+def bind_now() -> base.now:
+    """The database's clock as an expression."""
+    return base.now()

@@ -1,0 +1,267 @@
+"""The one exception tree: eight kinds, stable codes, no HTTP.
+
+An error's class docstring is its message format; the keyword arguments fill it. ``code`` is API and never
+changes or gets reused; the class name is what goes on the wire as the Networking API's error ``type``. A new
+subclass is wanted only where a program must tell the cases apart; otherwise raise one that exists.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, ClassVar
+
+
+class NetschedError(Exception):
+    """An unexpected condition: {reason}"""
+
+    code: ClassVar[str] = "internal"
+
+    def __init__(self, **facts: Any) -> None:
+        self.facts = facts
+        template = inspect.cleandoc(type(self).__doc__ or "")
+        super().__init__(template.format(**facts))
+
+    @property
+    def type(self) -> str:
+        """The error type as clients of the Networking API know it."""
+        return type(self).__name__
+
+
+class NotFound(NetschedError):
+    """{resource} {id} could not be found."""
+
+    code = "not_found"
+
+
+class AlreadyExists(NetschedError):
+    """{resource} {id} already exists."""
+
+    code = "already_exists"
+
+
+class Conflict(NetschedError):
+    """{reason}"""
+
+    code = "conflict"
+
+
+class Stale(NetschedError):
+    """{resource} {id} has revision {actual}, not {expected}. Read it again, then repeat the change."""
+
+    code = "stale"
+
+
+class Invalid(NetschedError):
+    """Invalid input for operation: {reason}."""
+
+    code = "invalid"
+
+
+class Forbidden(NetschedError):
+    """{reason}"""
+
+    code = "forbidden"
+
+
+class NoCapacity(NetschedError):
+    """{reason}"""
+
+    code = "no_capacity"
+
+
+class Unavailable(NetschedError):
+    """{reason}"""
+
+    code = "unavailable"
+
+
+# The Networking API's own types, by resource.
+
+
+class NetworkNotFound(NotFound):
+    """Network {id} could not be found."""
+
+    code = "network.not_found"
+
+
+class SubnetNotFound(NotFound):
+    """Subnet {id} could not be found."""
+
+    code = "subnet.not_found"
+
+
+class PortNotFound(NotFound):
+    """Port {id} could not be found."""
+
+    code = "port.not_found"
+
+
+class AgentNotFound(NotFound):
+    """Agent {id} could not be found."""
+
+    code = "agent.not_found"
+
+
+class ExtensionNotFound(NotFound):
+    """Extension {id} could not be found."""
+
+    code = "extension.not_found"
+
+
+class InvalidDHCPAgent(NotFound):
+    """Agent {id} is not a valid DHCP Agent or has been disabled"""
+
+    code = "agent.not_dhcp"
+
+
+class HTTPNotFound(NotFound):
+    """The resource could not be found."""
+
+    code = "route.not_found"
+
+
+class HTTPBadRequest(Invalid):
+    """{reason}"""
+
+    code = "request.bad"
+
+
+class InvalidInput(Invalid):
+    """Invalid input for operation: {reason}."""
+
+    code = "request.invalid_input"
+
+
+class BadRequest(Invalid):
+    """Bad {resource} request: {reason}."""
+
+    code = "request.refused"
+
+
+class InvalidIpForSubnet(Invalid):
+    """IP address {ip_address} is not a valid IP for the specified subnet."""
+
+    code = "port.ip_not_in_subnet"
+
+
+class InvalidIpForNetwork(Invalid):
+    """IP address {ip_address} is not a valid IP for any of the subnets on the specified network."""
+
+    code = "port.ip_not_in_network"
+
+
+class InvalidAllocationPool(Invalid):
+    """The allocation pool {pool} is not valid."""
+
+    code = "subnet.pool_invalid"
+
+
+class OutOfBoundsAllocationPool(Invalid):
+    """The allocation pool {pool} spans beyond the subnet cidr {subnet_cidr}."""
+
+    code = "subnet.pool_out_of_bounds"
+
+
+class OverlappingAllocationPools(Conflict):
+    """Found overlapping allocation pools: {pool_1} {pool_2} for subnet {subnet_cidr}."""
+
+    code = "subnet.pools_overlap"
+
+
+class GatewayConflictWithAllocationPools(Conflict):
+    """Gateway ip {ip_address} conflicts with allocation pool {pool}."""
+
+    code = "subnet.gateway_in_pool"
+
+
+class GatewayIpInUse(Conflict):
+    """Current gateway ip {ip_address} already in use by port {port_id}. Unable to update."""
+
+    code = "subnet.gateway_in_use"
+
+
+class NetworkInUse(Conflict):
+    """Unable to complete operation on network {id}. There are one or more ports still in use on the network, \
+id for these ports is: {ports} ({owners})."""
+
+    code = "network.in_use"
+
+
+class SubnetInUse(Conflict):
+    """Unable to complete operation on subnet {id}: {reason}."""
+
+    code = "subnet.in_use"
+
+
+class InvalidSharedSetting(Conflict):
+    """Unable to reconfigure sharing settings for network {id}. Multiple tenants are using it."""
+
+    code = "network.shared_in_use"
+
+
+class IpAddressAlreadyAllocated(Conflict):
+    """IP address {ip_address} already allocated in subnet {subnet_id}"""
+
+    code = "port.ip_in_use"
+
+
+class MacAddressInUse(Conflict):
+    """Unable to complete operation for network {network_id}. The mac address {mac_address} is in use."""
+
+    code = "port.mac_in_use"
+
+
+class IpAddressGenerationFailure(NoCapacity):
+    """No more IP addresses available on network {network_id}."""
+
+    code = "network.no_more_addresses"
+
+
+class RevisionNumberConstraintFailed(Stale):
+    """Constrained to {expected}, but current revision is {actual}"""
+
+    code = "request.revision_mismatch"
+
+
+class PolicyNotAuthorized(Forbidden):
+    """{reason}"""
+
+    code = "request.forbidden"
+
+
+class NetworkHostedByDHCPAgent(Conflict):
+    """The network {network_id} has been already hosted by the DHCP Agent {agent_id}."""
+
+    code = "binding.already_there"
+
+
+class NetworkNotHostedByDhcpAgent(Conflict):
+    """The network {network_id} is not hosted by the DHCP Agent {agent_id}."""
+
+    code = "binding.not_there"
+
+
+class UnknownCode(NetschedError):
+    """{message}"""
+
+    code = "unknown"
+
+
+def to_wire(error: NetschedError) -> dict[str, Any]:
+    """The error as it travels between server and agents: {"code", "message", "facts"}."""
+    return {"code": error.code, "message": str(error), "facts": {k: str(v) for k, v in error.facts.items()}}
+
+
+def from_wire(data: dict[str, Any]) -> NetschedError:
+    """The error that `to_wire` wrote; a code of a newer peer becomes `UnknownCode` with its message."""
+    for cls in _subclasses(NetschedError):
+        if cls.code == data["code"]:
+            return cls(**data["facts"])
+    return UnknownCode(message=data["message"])
+
+
+def _subclasses(cls: type[NetschedError]) -> list[type[NetschedError]]:
+    found = [cls]
+    for sub in cls.__subclasses__():
+        found.extend(_subclasses(sub))
+    return found

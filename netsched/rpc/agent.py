@@ -1,0 +1,224 @@
+"""The interface between agents and server: beats and pulls one way, answers and notices the other.
+
+How a beat is judged: each answer carries the server's time T (the database's clock). The agent remembers T and its
+own CLOCK_BOOTTIME at receipt; the next beats echo T plus the time elapsed since. That estimate is when the beat was
+sent, in the database's time, whatever the agent's own clock says; it errs only towards the past. A beat without an
+echo opens the conversation and proves nothing.
+
+How a copy stays current: a notice is a delta with a predecessor. See agents/base/cache.py for the rules.
+
+Version history: 1.0 first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from netsched import errors
+from netsched.rpc import transport
+
+VERSION = "1.0"
+
+Object = dict[str, Any]  # in the REST API's format
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class Interest(_Message):
+    """An agent of a kind that the server does not know says what it must hear of.
+
+    `type` with `id`: that object; `type` with `network`: objects of the type in that network.
+    `operations`: create, update, delete; empty means all.
+    """
+
+    type: str
+    id: str | None = None
+    network: str | None = None
+    operations: list[str] = Field(default_factory=list)
+
+
+class Capabilities(_Message):
+    """What an agent can do. `resources`: amount it offers of each resource class; a class not named is unlimited."""
+
+    hosts: list[str] = Field(default_factory=list)  # resource types it can be given: ["network"]
+    resources: dict[str, int] = Field(default_factory=dict)
+    interests: list[Interest] = Field(default_factory=list)
+    mode: str = "active"  # "passive": takes only what an operator binds by hand
+
+
+class Applied(_Message):
+    """A scope as it is in force on the agent: read back, not just received. position -1: the agent dropped it."""
+
+    scope: str
+    epoch: int
+    position: int
+
+
+class Fault(_Message):
+    """Applying a scope failed (`message`), or works again (None)."""
+
+    scope: str
+    epoch: int
+    message: str | None = None
+
+
+class Beat(_Message):
+    agent_type: str
+    host: str
+    binary: str
+    address: str  # where to send what is for this agent; agents of one process may share it
+    zone: str = "nova"
+    boot_id: str = ""
+    started_at: str = ""  # ISO 8601, UTC; for people
+    sequence: int = 0
+    echo: float | None = None  # T + elapsed, seconds since the epoch in the database's time
+    version: str = VERSION
+    capabilities: Capabilities | None = None  # only when changed since the last answered beat
+    configurations: dict[str, Any] | None = None  # likewise
+    load: dict[str, float] = Field(default_factory=dict)  # "busy": 0..1, others for people
+    applied: list[Applied] = Field(default_factory=list)  # changed since the last answered beat, or all
+    complete: bool = False  # `applied` is the whole set
+    count: int = 0  # of the whole set
+    checksum: int = 0  # model/checksum.py over the whole set
+    settings: dict[str, Any] = Field(default_factory=dict)  # must agree with the server: MTU, DNS domain, lease time
+    faults: list[Fault] = Field(default_factory=list)
+
+
+class Lagging(_Message):
+    scope: str
+    epoch: int
+    position: int  # where the scope stands
+
+
+class Notice(_Message):
+    """Bring a copy of `scope` from `previous` to `position`. Upserts None: pull (payload = id)."""
+
+    scope: str
+    epoch: int
+    incarnation: str
+    previous: int
+    position: int
+    released: bool = False  # you no longer hold it: remove, then acknowledge with position -1
+    upserts: dict[str, list[Object]] | None = None  # by kind
+    removals: dict[str, list[str]] = Field(default_factory=dict)  # ids by kind
+
+
+class BeatAnswer(_Message):
+    """The durable acknowledgement of beat `sequence`: what it carried is in the database."""
+
+    agent_type: str
+    host: str
+    sequence: int
+    time: float  # T
+    incarnation: str
+    interval: float  # s until the next beat
+    lease: float  # s for which the agent may believe that it holds what it holds
+    admin_state_up: bool = True
+    lagging: list[Lagging] = Field(default_factory=list)  # behind and not in flight: pull these
+    dropped: list[str] = Field(default_factory=list)  # acknowledged, but not yours: remove these
+    notices: list[Notice] = Field(default_factory=list)  # with delivery = beat
+    send_all: bool = False  # checksum wrong: next beat complete
+    introduce: bool = False  # next beat with capabilities and configurations
+
+
+class PullItem(_Message):
+    scope: str
+    position: int = 0  # of my copy; 0: I have none
+    epoch: int = 0
+
+
+class PullRequest(_Message):
+    agent_type: str
+    host: str
+    incarnation: str = ""  # of my copies; another one makes every position worthless
+    items: list[PullItem]
+
+
+class PulledScope(_Message):
+    """`held` False: not yours (any more), remove it. `full`: content is everything; else what changed since."""
+
+    scope: str
+    held: bool = True
+    epoch: int = 0
+    position: int = 0
+    full: bool = True
+    upserts: dict[str, list[Object]] = Field(default_factory=dict)
+    removals: dict[str, list[str]] = Field(default_factory=dict)
+
+
+class PullAnswer(_Message):
+    incarnation: str
+    scopes: list[PulledScope]
+
+
+class ToServer:
+    """An agent's hand on the server."""
+
+    def __init__(self, transport_: transport.Transport, call_timeout: float = 30.0) -> None:
+        self._transport = transport_
+        self._timeout = call_timeout
+
+    def beat(self, beat: Beat) -> None:
+        """A cast; the answer comes back as a message of its own, when the beat is stored."""
+        self._transport.cast(transport.SERVER, "beat", beat.model_dump(mode="json", exclude_none=True))
+
+    def pull(self, request: PullRequest) -> PullAnswer:
+        answer = self._transport.call(transport.SERVER, "pull", request.model_dump(mode="json"), self._timeout)
+        return PullAnswer.model_validate(answer)
+
+
+class ToAgent:
+    """A server's hand on agent processes: all that is for one address travels in one message."""
+
+    def __init__(self, transport_: transport.Transport) -> None:
+        self._transport = transport_
+
+    def answers(self, address: str, answers: list[BeatAnswer]) -> None:
+        self._transport.cast(address, "answers", {"answers": [a.model_dump(mode="json") for a in answers]})
+
+    def notices(self, address: str, notices: dict[str, list[Notice]]) -> None:
+        """`notices` by recipient, ``"<agent_type>@<host>"``."""
+        dumped = {to: [n.model_dump(mode="json") for n in many] for to, many in notices.items()}
+        self._transport.cast(address, "notices", {"notices": dumped})
+
+
+def recipient(agent_type: str, host: str) -> str:
+    """The name of an agent inside a message for its process."""
+    return f"{agent_type}@{host}"
+
+
+def server_handler(on_beat: Callable[[Beat], None], on_pull: Callable[[PullRequest], PullAnswer]) -> transport.Handler:
+    """What a server serves at SERVER."""
+
+    def handle(method: str, payload: transport.Message) -> transport.Message | None:
+        if method == "beat":
+            on_beat(Beat.model_validate(payload))
+            return None
+        if method == "pull":
+            return on_pull(PullRequest.model_validate(payload)).model_dump(mode="json")
+        raise errors.UnknownCode(message=f"the server knows no method {method!r}")
+
+    return handle
+
+
+def agent_handler(
+    on_answer: Callable[[BeatAnswer], None], on_notices: Callable[[str, list[Notice]], None]
+) -> transport.Handler:
+    """What an agent process serves at its address."""
+
+    def handle(method: str, payload: transport.Message) -> transport.Message | None:
+        if method == "answers":
+            for answer in payload["answers"]:
+                on_answer(BeatAnswer.model_validate(answer))
+        elif method == "notices":
+            for to, notices in payload["notices"].items():
+                on_notices(to, [Notice.model_validate(n) for n in notices])
+        # A method of a newer server is for agents that know it: ignored.
+        return None
+
+    return handle
