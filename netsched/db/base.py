@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import mysql
+from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import expression
 
@@ -79,3 +79,18 @@ def standard_columns() -> list[sa.Column[Any]]:
 def timestamp(value: datetime.datetime) -> str:
     """A time as the Networking API writes it: whole seconds, UTC."""
     return value.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def upsert(connection: sa.Connection, table: sa.Table, rows: list[dict[str, Any]], *columns: str) -> None:
+    """INSERT all rows in one statement; where the primary key exists, set `columns` to the new values instead."""
+    if not rows:
+        return
+    if connection.dialect.name in ("mysql", "mariadb"):
+        insert = mysql.insert(table).values(rows)
+        statement: Any = insert.on_duplicate_key_update({name: insert.inserted[name] for name in columns})
+    else:
+        dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+        new = dialect.insert(table).values(rows)
+        keys = [column.name for column in table.primary_key.columns]
+        statement = new.on_conflict_do_update(index_elements=keys, set_={name: new.excluded[name] for name in columns})
+    connection.execute(statement)
