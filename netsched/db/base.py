@@ -63,6 +63,16 @@ def _now_sqlite(element: Any, compiler: Any, **kw: Any) -> str:
     return "netsched_now()"  # defined on each connection by session.py: SQLite's clock is the process's
 
 
+def before_now(connection: sa.Connection, seconds: float) -> sa.ColumnElement[datetime.datetime]:
+    """The database's time some seconds ago, as an expression that an index can be searched with."""
+    name = connection.dialect.name
+    if name == "postgresql":
+        return now() - datetime.timedelta(seconds=seconds)
+    if name == "sqlite":
+        return sa.func.netsched_now(seconds, type_=DateTime)
+    return sa.func.timestampadd(sa.text("MICROSECOND"), -int(seconds * 1e6), now(), type_=DateTime)
+
+
 def standard_columns() -> list[sa.Column[Any]]:
     """The columns that every REST resource has."""
     return [

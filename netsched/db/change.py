@@ -12,14 +12,13 @@ auto-increment id is not the order of commits.
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from netsched.db import base
+from netsched.db import base, holder
 
 if TYPE_CHECKING:
     from netsched.db.session import Transaction
@@ -73,3 +72,136 @@ def append(tx: Transaction, entries: Sequence[Entry]) -> None:
     """Write the entries in one statement. Called by session.py as the last thing before a commit."""
     if entries:
         tx.execute(sa.insert(log).values([{**vars(e), "created_at": tx.now, "sent": False} for e in entries]))
+
+
+@dataclass(frozen=True)
+class Stamped:
+    """What one stamping says of one scope: bring it from `previous` to `position` by reading `entries` again."""
+
+    scope: str
+    previous: int
+    position: int
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True)
+class LogState:
+    position: int
+    floor: int
+    incarnation: str
+
+
+def state(connection: sa.Connection) -> LogState:
+    row = connection.execute(sa.select(log_state.c.position, log_state.c.floor, log_state.c.incarnation)).one()
+    return LogState(row.position, row.floor, row.incarnation)
+
+
+def start(tx: Transaction, incarnation: str) -> None:
+    """Begin a log in an empty database, or a new incarnation of it after a restore."""
+    if tx.execute(sa.update(log_state).values(incarnation=incarnation)).rowcount == 0:
+        tx.execute(sa.insert(log_state).values(id=1, position=0, floor=0, incarnation=incarnation))
+
+
+def has_unstamped(connection: sa.Connection) -> bool:
+    return connection.execute(sa.select(log.c.id).where(log.c.position.is_(None)).limit(1)).first() is not None
+
+
+def stamp(tx: Transaction, limit: int = 1000) -> list[Stamped]:
+    """Give up to `limit` committed rows one new position, and move their scopes and those who hold them to it.
+
+    The update of the state row comes first: from there on every other stamper waits.
+    """
+    tx.execute(sa.update(log_state).values(position=log_state.c.position + 1))
+    position = tx.execute(sa.select(log_state.c.position)).scalar_one()
+    columns = (log.c.id, log.c.scope, log.c.kind, log.c.object_id, log.c.operation)
+    rows = tx.execute(sa.select(*columns).where(log.c.position.is_(None)).order_by(log.c.id).limit(limit)).all()
+    if not rows:
+        return []
+    entries: dict[str, list[Entry]] = {}
+    for row in rows:
+        entries.setdefault(row.scope, []).append(Entry(row.scope, row.kind, row.object_id, row.operation))
+    before = positions(tx.connection, entries)
+    previous = (
+        sa.select(sa.func.coalesce(sa.func.max(scope_position.c.position), 0))
+        .where(scope_position.c.scope == log.c.scope)
+        .scalar_subquery()
+    )
+    tx.execute(
+        sa.update(log)
+        .where(log.c.id.in_([row.id for row in rows]))
+        .values(position=position, previous=previous, stamped_at=base.now())
+    )
+    moved = [{"scope": scope, "position": position} for scope in sorted(entries)]
+    base.upsert(tx.connection, scope_position, moved, "position")
+    holder.move(tx.connection, position, {scope: [(e.kind, e.operation) for e in es] for scope, es in entries.items()})
+    return [Stamped(scope, before.get(scope, 0), position, tuple(es)) for scope, es in entries.items()]
+
+
+def unsent(connection: sa.Connection, older_than: float, limit: int = 1000) -> list[Stamped]:
+    """What some relay stamped more than `older_than` seconds ago and nobody has sent: its relay died."""
+    rows = connection.execute(
+        sa.select(log.c.scope, log.c.kind, log.c.object_id, log.c.operation, log.c.previous, log.c.position)
+        .where(log.c.sent.is_(sa.false()), log.c.stamped_at < base.before_now(connection, older_than))
+        .order_by(log.c.stamped_at, log.c.id)
+        .limit(limit)
+    )
+    found: dict[tuple[str, int, int], list[Entry]] = {}
+    for row in rows:
+        entry = Entry(row.scope, row.kind, row.object_id, row.operation)
+        found.setdefault((row.scope, row.previous, row.position), []).append(entry)
+    return [Stamped(*where, tuple(entries)) for where, entries in found.items()]
+
+
+def mark_sent(tx: Transaction, stamped: Iterable[Stamped]) -> None:
+    where = sorted({s.position for s in stamped})
+    scopes = sorted({s.scope for s in stamped})
+    if where:
+        tx.execute(sa.update(log).where(log.c.position.in_(where), log.c.scope.in_(scopes)).values(sent=True))
+
+
+def positions(connection: sa.Connection, scopes: Iterable[str]) -> dict[str, int]:
+    """Where each scope stands; one that never changed is absent."""
+    rows = connection.execute(
+        sa.select(scope_position.c.scope, scope_position.c.position).where(scope_position.c.scope.in_(sorted(scopes)))
+    )
+    return {row.scope: row.position for row in rows}
+
+
+def since(connection: sa.Connection, ranges: dict[str, tuple[int, int]]) -> dict[str, list[Entry]]:
+    """What changed in each scope after the first and up to the second position."""
+    if not ranges:
+        return {}
+    wanted = [
+        sa.and_(log.c.scope == scope, log.c.position > low, log.c.position <= high)
+        for scope, (low, high) in ranges.items()
+    ]
+    columns = (log.c.scope, log.c.kind, log.c.object_id, log.c.operation)
+    found: dict[str, list[Entry]] = {scope: [] for scope in ranges}
+    for row in connection.execute(sa.select(*columns).where(sa.or_(*wanted)).order_by(log.c.id)):
+        found[row.scope].append(Entry(row.scope, row.kind, row.object_id, row.operation))
+    return found
+
+
+def backlog(connection: sa.Connection) -> dict[str, int]:
+    """For `netsched status`: rows that wait for a stamp and for a send."""
+    count = sa.func.count()
+    unstamped = connection.execute(sa.select(count).where(log.c.position.is_(None))).scalar_one()
+    waiting = connection.execute(sa.select(count).where(log.c.sent.is_(sa.false()))).scalar_one()
+    return {"unstamped": unstamped, "unsent": waiting}
+
+
+def prune(tx: Transaction, keep_seconds: float, keep_rows: int, batch: int = 1000) -> int:
+    """Delete one batch of rows that were sent and are old or too many; the floor rises with them.
+
+    A pull from below the floor gets the whole scope. Returns how many rows went; call again while it is `batch`.
+    """
+    newest = tx.execute(sa.select(sa.func.max(log.c.id))).scalar() or 0
+    old = sa.or_(log.c.created_at < base.before_now(tx.connection, keep_seconds), log.c.id <= newest - keep_rows)
+    rows = tx.execute(
+        sa.select(log.c.id, log.c.position).where(log.c.sent.is_(sa.true()), old).order_by(log.c.id).limit(batch)
+    ).all()
+    if rows:
+        floor = max(row.position for row in rows)
+        tx.execute(sa.update(log_state).where(log_state.c.floor < floor).values(floor=floor))
+        tx.execute(sa.delete(log).where(log.c.id.in_([row.id for row in rows])))
+    return len(rows)

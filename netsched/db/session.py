@@ -19,7 +19,7 @@ from sqlalchemy import event, exc
 
 from netsched import clock as clock_module
 from netsched import errors
-from netsched.db import base, change
+from netsched.db import change
 
 LOG = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -79,9 +79,12 @@ class Database:
 
     def _prepare_sqlite(self, dbapi: Any, record: Any) -> None:
         dbapi.isolation_level = None  # we say BEGIN IMMEDIATE ourselves; the driver's own BEGIN comes too late
-        dbapi.create_function("netsched_now", 0, lambda: self._clock.utcnow().isoformat(" ", "microseconds"))
+        dbapi.create_function("netsched_now", -1, self._sqlite_now)
         for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
             dbapi.execute(f"PRAGMA {pragma}")
+
+    def _sqlite_now(self, ago: float = 0.0) -> str:
+        return (self._clock.utcnow() - datetime.timedelta(seconds=ago)).isoformat(" ", "microseconds")
 
     @contextlib.contextmanager
     def read(self) -> Iterator[sa.Connection]:
@@ -149,7 +152,3 @@ class Database:
         for engine in self.engines:
             engine.dispose()
 
-
-def bind_now() -> base.now:
-    """The database's clock as an expression."""
-    return base.now()

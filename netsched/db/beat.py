@@ -1,0 +1,120 @@
+"""What a batch of heartbeats reads and writes: a handful of statements, however many agents are in it."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from netsched.db import base
+from netsched.db.agent import UNLIMITED, agent, agent_beat, agent_claim
+from netsched.db.binding import binding
+from netsched.db.change import log_state
+from netsched.db.interest import interest
+
+
+@dataclass(frozen=True)
+class Known:
+    """An agent as stored, before this batch. `owes`: some interest of it is behind."""
+
+    id: str
+    address: str
+    binary: str
+    zone: str
+    version: str
+    boot_id: str
+    admin_state_up: bool
+    capabilities: dict[str, Any]
+    configurations: dict[str, Any]
+    settings_mismatch: dict[str, Any]
+    sent_at: datetime.datetime | None
+    count: int
+    checksum: int
+    owes: bool
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What a batch stands on: the database's time, the log's incarnation, and the agents already known."""
+
+    now: datetime.datetime
+    incarnation: str
+    known: dict[tuple[str, str], Known]
+
+
+def ground(connection: sa.Connection, agents: Collection[tuple[str, str]]) -> Ground:
+    """One query. `agents`: [(agent_type, host)]. The state row is the left side, so that there is always an answer."""
+    owes = sa.exists().where(interest.c.agent_id == agent.c.id, interest.c.behind_since.is_not(None))
+    wanted = sa.tuple_(agent.c.agent_type, agent.c.host).in_(sorted(agents))
+    beat_columns = (agent_beat.c.sent_at, agent_beat.c.count, agent_beat.c.checksum)
+    rows = connection.execute(
+        sa.select(base.now().label("now"), log_state.c.incarnation, agent, *beat_columns)
+        .add_columns(sa.case((owes, 1), else_=0).label("owes"))
+        .select_from(
+            log_state.outerjoin(agent, wanted).outerjoin(agent_beat, agent_beat.c.agent_id == agent.c.id)
+        )
+    ).all()
+    known = {(row.agent_type, row.host): _known(row) for row in rows if row.id is not None}
+    return Ground(now=rows[0].now, incarnation=rows[0].incarnation, known=known)
+
+
+def _known(row: Any) -> Known:
+    return Known(
+        id=row.id,
+        address=row.address,
+        binary=row.binary,
+        zone=row.zone,
+        version=row.version,
+        boot_id=row.boot_id,
+        admin_state_up=row.admin_state_up,
+        capabilities=row.capabilities,
+        configurations=row.configurations,
+        settings_mismatch=row.settings_mismatch,
+        sent_at=row.sent_at,
+        count=row.count or 0,
+        checksum=row.checksum or 0,
+        owes=bool(row.owes),
+    )
+
+
+def introduce(connection: sa.Connection, rows: list[dict[str, Any]]) -> None:
+    """Agents that are new or say something new of themselves. admin_state_up and description stay the operator's."""
+    told = ("binary", "address", "zone", "version", "boot_id", "started_at", "capabilities", "configurations")
+    base.upsert(connection, agent, rows, *told, "settings_mismatch")
+
+
+def offer(connection: sa.Connection, amounts: dict[str, dict[str, int]]) -> None:
+    """Capacity per agent and resource class as reported; never touches what is used."""
+    rows = [
+        {"agent_id": agent_id, "resource_class": name, "capacity": min(amount, UNLIMITED), "used": 0}
+        for agent_id, offered in sorted(amounts.items())
+        for name, amount in sorted(offered.items())
+    ]
+    base.upsert(connection, agent_claim, rows, "capacity")
+
+
+def store(connection: sa.Connection, rows: list[dict[str, Any]]) -> None:
+    """The beats themselves: one statement for the batch."""
+    base.upsert(connection, agent_beat, rows, "received_at", "sent_at", "sequence", "load", "count", "checksum")
+
+
+def faults(connection: sa.Connection, told: list[tuple[str, str, str, int, str | None]]) -> None:
+    """[(agent_id, resource_type, resource_id, epoch, message)]: the binding's error, if it is still that epoch's."""
+    if not told:
+        return
+    keys = sa.tuple_(binding.c.agent_id, binding.c.resource_type, binding.c.resource_id, binding.c.epoch)
+    messages: dict[str | None, list[tuple[str, str, str, int]]] = {}
+    for *key, message in told:
+        messages.setdefault(message, []).append(tuple(key))
+    # One statement per distinct message: a broken agent says the same of everything it has.
+    for message, found in messages.items():
+        connection.execute(sa.update(binding).where(keys.in_(found)).values(error=message))
+    last = {agent_id: message for agent_id, *_, message in told}
+    for message in set(last.values()):
+        concerned = sorted(agent_id for agent_id, text in last.items() if text == message)
+        connection.execute(
+            sa.update(agent_beat).where(agent_beat.c.agent_id.in_(concerned)).values(last_error=message)
+        )
