@@ -1,33 +1,52 @@
-"""Replica slots: what is to be placed, and where it is. Applies plans under guards."""
+"""Replica slots: what is to be placed and where it is. Applying a plan to them is apply.py's, explaining decision.py's.
+
+A slot row is the wish (`agent_id` null) and its fulfilment. It lives as long as the resource, so its epoch only grows.
+Whoever changes a holder first bumps the epoch of the rows, which locks them, then reads who held them: what was read
+before the lock may be another scheduler's past.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
 import sqlalchemy as sa
 
-from netsched.db import base
+from netsched.db import base, claim, interest
+from netsched.model import scope
 
-# A slot row is the wish (agent_id null) and its fulfilment; it lives as long as the resource, so its epoch only grows.
+if TYPE_CHECKING:
+    from netsched.db.session import Transaction
+
+IDLE = "idle"  # not wanted now
+UNBOUND = "unbound"  # wanted
+BOUND = "bound"
+
 binding = sa.Table(
     "binding",
     base.metadata,
-    sa.Column("id", base.Id, primary_key=True),
-    sa.Column("resource_type", sa.String(50), nullable=False),
-    sa.Column("resource_id", base.Id, nullable=False),
-    sa.Column("slot", sa.Integer, nullable=False),
+    sa.Column("resource_type", sa.String(50), primary_key=True),
+    sa.Column("resource_id", base.Id, primary_key=True),
+    sa.Column("slot", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("agent_type", sa.String(100), nullable=False),
     sa.Column("agent_id", base.Id, sa.ForeignKey("agent.id"), nullable=True),
     sa.Column("epoch", sa.BigInteger, nullable=False, default=0),
-    # idle (not wanted now), unbound (wanted), bound; error text is a column of its own
     sa.Column("state", sa.String(20), nullable=False),
+    sa.Column("extra", sa.Boolean, nullable=False, default=False),  # beyond the replicas, made by an operator
     sa.Column("demand", base.Json, nullable=False),
     sa.Column("zone_hints", base.Json, nullable=False),
+    sa.Column("alternates", base.Json, nullable=False),  # next best agents of the last placement
     sa.Column("hold_until", base.DateTime, nullable=True),
+    sa.Column("reason", base.Text, nullable=True),  # why it is unbound, or what its own ports lack
     sa.Column("error", base.Text, nullable=True),  # the agent's message, when it fails to apply
     sa.Column("bound_at", base.DateTime, nullable=True),
-    sa.UniqueConstraint("resource_type", "resource_id", "slot"),
+    # When the ports that the resource owns want checking; null: they are as they should be.
+    sa.Column("ports_due_at", base.DateTime, nullable=True),
     sa.UniqueConstraint("resource_type", "resource_id", "agent_id"),
     sa.Index("ix_binding_agent_id", "agent_id"),
-    sa.Index("ix_binding_state", "state", "hold_until"),
+    sa.Index("ix_binding_state", "state", "resource_type", "resource_id"),
+    sa.Index("ix_binding_ports_due_at", "ports_due_at"),
 )
 
 # What was decided, by whom and why; the newest of a slot explains it. `record` holds candidates, rejections, scores.
@@ -68,3 +87,86 @@ bar = sa.Table(
     sa.Column("resource_id", base.Id, primary_key=True),
     sa.Column("agent_id", base.Id, sa.ForeignKey("agent.id", ondelete="CASCADE"), primary_key=True),
 )
+
+
+def want(
+    tx: Transaction,
+    resource_type: str,
+    resource_id: str,
+    agent_type: str,
+    replicas: int,
+    demand: Mapping[str, int],
+    zone_hints: Sequence[str],
+) -> None:
+    """Have `replicas` slots of the resource placed on agents of that type. Two statements, and safe to repeat.
+
+    Makes missing slots and wakes idle ones. Repeat it whenever what the resource's own ports depend on has changed
+    (a network's DHCP subnets): it also marks those ports for checking.
+    """
+    fixed = {
+        "resource_type": resource_type,
+        "resource_id": resource_id,
+        "agent_type": agent_type,
+        "epoch": 0,
+        "state": UNBOUND,
+        "extra": False,
+        "demand": dict(demand),
+        "zone_hints": list(zone_hints),
+        "alternates": [],
+        "ports_due_at": base.now(),
+    }
+    rows = [{**fixed, "slot": slot} for slot in range(replicas)]
+    base.upsert(tx.connection, binding, rows, "demand", "zone_hints", "extra", "ports_due_at")
+    wake = sa.update(binding).where(of(resource_type, resource_id), binding.c.slot < replicas, binding.c.state == IDLE)
+    tx.execute(wake.values(state=UNBOUND))
+
+
+def unwant(tx: Transaction, resource_type: str, resource_id: str) -> None:
+    """Nobody needs the resource placed now: take it off its agents; the slots stay, idle, for their epochs."""
+    where = of(resource_type, resource_id)
+    idle = {"state": IDLE, "hold_until": None, "reason": None, "error": None, "ports_due_at": base.now()}
+    changed = sa.update(binding).where(where, binding.c.state != IDLE).values(epoch=binding.c.epoch + 1, **idle)
+    if tx.execute(changed).rowcount:
+        vacate(tx, where)
+
+
+def forget(tx: Transaction, resource_type: str, resource_id: str) -> None:
+    """The resource is deleted: take it off its agents and remove its slots. What was decided stays until purged."""
+    where = of(resource_type, resource_id)
+    if not tx.execute(sa.update(binding).where(where).values(epoch=binding.c.epoch + 1)).rowcount:
+        return
+    vacate(tx, where)
+    tx.execute(sa.delete(binding).where(where))
+    tx.execute(sa.delete(bar).where(bar.c.resource_type == resource_type, bar.c.resource_id == resource_id))
+
+
+def of(resource_type: str, resource_id: str) -> sa.ColumnElement[bool]:
+    """The slots of a resource."""
+    return sa.and_(binding.c.resource_type == resource_type, binding.c.resource_id == resource_id)
+
+
+def vacate(tx: Transaction, where: sa.ColumnElement[bool]) -> list[dict[str, Any]]:
+    """Take the holders off the slots, give their claims back, release their interests; returns the slots as they were.
+
+    The caller has bumped the epochs of these rows and so has locked them.
+    """
+    columns = (binding.c.resource_type, binding.c.resource_id, binding.c.slot, binding.c.agent_id, binding.c.demand)
+    held = sa.and_(where, binding.c.agent_id.is_not(None))
+    rows = [dict(row) for row in tx.execute(sa.select(*columns).where(held)).mappings()]
+    if not rows:
+        return []
+    tx.execute(sa.update(binding).where(held).values(agent_id=None, bound_at=None))
+    back: Counter[tuple[str, str]] = Counter()
+    for row in rows:
+        for resource_class, amount in row["demand"].items():
+            back[row["agent_id"], resource_class] -= amount
+    claim.settle(tx, back)
+    interest.release(tx, [(row["agent_id"], scope.key(row["resource_type"], row["resource_id"])) for row in rows])
+    for row in rows:
+        tell(tx, row["resource_type"], row["resource_id"])
+    return rows
+
+
+def tell(tx: Transaction, resource_type: str, resource_id: str) -> None:
+    """Log that the holder changed, so that both the old and the new one hear of it."""
+    tx.log(resource_type, resource_id, "update", scope.key(resource_type, resource_id))

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
 import sqlalchemy as sa
 
 from netsched.db import base
+
+if TYPE_CHECKING:
+    from netsched.db.session import Transaction
 
 HELD = "held"
 RELEASED = "released"
@@ -37,3 +43,30 @@ applied = sa.Table(
     sa.Column("position", sa.BigInteger, nullable=False),
     sa.Column("epoch", sa.BigInteger, nullable=False),
 )
+
+
+def grant(tx: Transaction, held: Iterable[tuple[str, str, int]], lost: Iterable[tuple[str, str, int]] = ()) -> None:
+    """Holders of (agent id, scope, epoch) from now on, and those that lost it, in one statement.
+
+    Both owe an acknowledgement from now on: the one of the content, the other of its removal.
+    """
+    rows = [_row(entry, RELEASED) for entry in lost] + [_row(entry, HELD) for entry in held]
+    base.upsert(tx.connection, interest, rows, "epoch", "state", "cause", "behind_since")
+
+
+def _row(entry: tuple[str, str, int], state: str) -> dict[str, object]:
+    agent_id, scope, epoch = entry
+    owed = {"epoch": epoch, "state": state, "cause": "binding", "behind_since": base.now()}
+    return {"agent_id": agent_id, "scope": scope, **owed}
+
+
+def release(tx: Transaction, pairs: Iterable[tuple[str, str]]) -> None:
+    """The agents hold these scopes no more: they still hear, until they have acknowledged the removal."""
+    wanted = sorted(set(pairs))
+    if not wanted:
+        return
+    where = (
+        interest.c.scope.in_({scope for _, scope in wanted}),  # what MariaDB can use its index for
+        sa.tuple_(interest.c.agent_id, interest.c.scope).in_(wanted),
+    )
+    tx.execute(sa.update(interest).where(*where).values(state=RELEASED, behind_since=base.now()))
