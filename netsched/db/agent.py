@@ -67,3 +67,8 @@ server = sa.Table(
     sa.Column("seen_at", base.DateTime, nullable=False),
     sa.Column("workers", base.Json, nullable=False),  # status of each: last run, last error
 )
+
+
+def id_of(connection: sa.Connection, agent_type: str, host: str) -> str | None:
+    row = connection.execute(sa.select(agent.c.id).where(agent.c.agent_type == agent_type, agent.c.host == host)).first()
+    return row.id if row else None

@@ -128,22 +128,37 @@ def acknowledge(
             )
         )
     if in_force:
-        caught_up = sa.exists().where(
-            applied.c.agent_id == interest.c.agent_id,
-            applied.c.scope == interest.c.scope,
-            applied.c.position >= interest.c.position,
-            applied.c.epoch == interest.c.epoch,
-        )
         connection.execute(
             sa.update(interest)
             .where(
                 interest.c.agent_id.in_(sorted(agent_ids)),
                 interest.c.behind_since.is_not(None),
                 interest.c.state == HELD,
-                caught_up,
+                _caught_up(),
             )
             .values(behind_since=None)
         )
+
+
+def _caught_up() -> sa.ColumnElement[bool]:
+    return sa.exists().where(
+        applied.c.agent_id == interest.c.agent_id,
+        applied.c.scope == interest.c.scope,
+        applied.c.position >= interest.c.position,
+        applied.c.epoch == interest.c.epoch,
+    )
+
+
+def reconsider(connection: sa.Connection, agent_ids: Collection[str]) -> None:
+    """These agents have just told all they have: what they lack of theirs is owed, what they lost is acknowledged."""
+    of_these = interest.c.agent_id.in_(sorted(agent_ids))
+    has = sa.exists().where(applied.c.agent_id == interest.c.agent_id, applied.c.scope == interest.c.scope)
+    connection.execute(sa.delete(interest).where(of_these, interest.c.state == RELEASED, ~has))
+    connection.execute(
+        sa.update(interest)
+        .where(of_these, interest.c.behind_since.is_(None), ~_caught_up())
+        .values(behind_since=base.now())
+    )
 
 
 def behind(connection: sa.Connection, agent_ids: Collection[str], fresh_for: float) -> list[Behind]:

@@ -1,0 +1,224 @@
+"""From the change log to the agents: notices for those who hold a scope, and answers to their pulls."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from netsched import errors
+from netsched.db import agent as agent_table
+from netsched.db import change, holder
+from netsched.db.session import Database
+from netsched.model import scope as scopes
+from netsched.rpc import agent as rpc
+
+LOG = logging.getLogger(__name__)
+RESEND_AFTER = 2.0  # s: a relay that stamped and has not sent by then is taken for dead
+
+Objects = dict[str, Any]
+Upserts = dict[str, list[Objects]]
+Removals = dict[str, list[str]]
+
+
+class Reader(Protocol):
+    """How to read one kind of object, in the REST API's format."""
+
+    def by_ids(self, connection: Any, ids: Sequence[str]) -> Mapping[str, Objects]: ...
+
+    def in_scopes(self, connection: Any, scope_ids: Sequence[str]) -> Mapping[str, list[Objects]]: ...
+
+
+@dataclass(frozen=True)
+class Readers:
+    """A `Reader` out of two functions of a db module."""
+
+    by_ids: Callable[[Any, Sequence[str]], Mapping[str, Objects]]
+    in_scopes: Callable[[Any, Sequence[str]], Mapping[str, list[Objects]]]
+
+
+class Push(Protocol):
+    def notices(self, address: str, notices: dict[str, list[rpc.Notice]]) -> None: ...
+
+
+@dataclass(frozen=True)
+class DeliverySettings:
+    """`mode`: "push", or "beat" (changes travel on the answers to heartbeats). `payload`: "full" or "id"."""
+
+    mode: str = "push"
+    payload: str = "full"
+
+
+class DeliveryService:
+    def __init__(
+        self, database: Database, readers: Mapping[str, Reader], push: Push, settings: DeliverySettings | None = None
+    ) -> None:
+        """`readers` by kind: "network", "subnet", "port", or a kind that this release does not know."""
+        self._database = database
+        self._readers = readers
+        self._push = push
+        self.settings = settings or DeliverySettings()
+
+    # Relay
+
+    def relay(self) -> int:
+        """Stamp what is committed, send what is stamped. Returns how many scopes were told of."""
+        with self._database.read() as connection:
+            left_behind = change.unsent(connection, RESEND_AFTER)
+            waiting = change.has_unstamped(connection)
+        stamped = self._database.write(change.stamp) if waiting else []
+        self._send(left_behind)
+        self._send(stamped)
+        return len(stamped) + len(left_behind)
+
+    def _send(self, stamped: list[change.Stamped]) -> None:
+        """Cast and mark. Not marked unless the transport took all, so a crash or a broker that is away costs a repeat."""
+        if not stamped:
+            return
+        if self.settings.mode == "push":
+            by_address = self._addressed(stamped)
+            try:
+                for address, notices in by_address.items():
+                    self._push.notices(address, notices)
+            except errors.Unavailable as error:
+                LOG.warning("changes wait for the message broker: %s", error)
+                return
+        self._database.write(lambda tx: change.mark_sent(tx, stamped))
+
+    def _addressed(self, stamped: list[change.Stamped]) -> dict[str, dict[str, list[rpc.Notice]]]:
+        with self._database.read() as connection:
+            held = holder.holders(connection, {s.scope for s in stamped})
+            if not held:
+                return {}
+            concerned = {h.scope for h in held}
+            stamped = [s for s in stamped if s.scope in concerned]
+            state = change.state(connection)
+            content = self._changed(connection, {s.scope: s.entries for s in stamped})
+        by_scope: dict[str, list[holder.Holder]] = {}
+        for one in held:
+            by_scope.setdefault(one.scope, []).append(one)
+        addressed: dict[str, dict[str, list[rpc.Notice]]] = {}
+        for one_stamped in stamped:
+            for one in by_scope[one_stamped.scope]:
+                notice = self._notice(one, one_stamped, state.incarnation, content[one_stamped.scope])
+                if notice is not None:
+                    to = rpc.recipient(one.agent_type, one.host)
+                    addressed.setdefault(one.address, {}).setdefault(to, []).append(notice)
+        return addressed
+
+    def _notice(
+        self, to: holder.Holder, stamped: change.Stamped, incarnation: str, content: tuple[Upserts, Removals]
+    ) -> rpc.Notice | None:
+        concerned = any(holder.lets_through(to.filter, e.kind, e.operation) for e in stamped.entries)
+        if not concerned and not to.released:
+            return None
+        upserts, removals = _filtered(content, to.filter)
+        empty = to.released or self.settings.payload == "id"
+        return rpc.Notice(
+            scope=to.scope,
+            epoch=to.epoch,
+            incarnation=incarnation,
+            previous=stamped.previous,
+            position=stamped.position,
+            released=to.released,
+            upserts=None if empty else upserts,
+            removals={} if empty else removals,
+        )
+
+    # Content
+
+    def _changed(
+        self, connection: Any, entries: Mapping[str, Iterable[change.Entry]]
+    ) -> dict[str, tuple[Upserts, Removals]]:
+        """What the changed objects are now; a row that is gone is a removal. One read per kind."""
+        ids: dict[str, set[str]] = {}
+        for found in entries.values():
+            for entry in found:
+                ids.setdefault(entry.kind, set()).add(entry.object_id)
+        current = {kind: self._readers[kind].by_ids(connection, sorted(wanted)) for kind, wanted in ids.items()}
+        content: dict[str, tuple[Upserts, Removals]] = {}
+        for scope, found in entries.items():
+            upserts: Upserts = {}
+            removals: Removals = {}
+            for kind, object_id in dict.fromkeys((e.kind, e.object_id) for e in found):
+                object_ = current[kind].get(object_id)
+                if object_ is None:
+                    removals.setdefault(kind, []).append(object_id)
+                else:
+                    upserts.setdefault(kind, []).append(object_)
+            content[scope] = (upserts, removals)
+        return content
+
+    def _whole(self, connection: Any, wanted: Sequence[str]) -> dict[str, Upserts]:
+        """Everything in these scopes. One read per kind and scope type."""
+        by_type: dict[str, list[str]] = {}
+        for scope in wanted:
+            scope_type, scope_id = scopes.split(scope)
+            by_type.setdefault(scope_type, []).append(scope_id)
+        content: dict[str, Upserts] = {scope: {} for scope in wanted}
+        for scope_type, ids in by_type.items():
+            for kind in scopes.members(scope_type):
+                if kind not in self._readers:
+                    continue  # a registered interest in a type of which this server keeps no objects
+                for scope_id, objects in self._readers[kind].in_scopes(connection, ids).items():
+                    content[scopes.key(scope_type, scope_id)][kind] = list(objects)
+        return content
+
+    # Pull
+
+    def pull(self, request: rpc.PullRequest) -> rpc.PullAnswer:
+        """What changed in each scope since the agent's position, or all of it. Not held: said so, nothing more."""
+        with self._database.read() as connection:
+            state = change.state(connection)
+            asked = {item.scope: item for item in request.items}
+            agent_id = agent_table.id_of(connection, request.agent_type, request.host)
+            held = holder.held_by(connection, agent_id, asked) if agent_id else {}
+            positions = change.positions(connection, held)
+            # Positions are read; the content after them, so that it is at least as new.
+            known = request.incarnation == state.incarnation
+            ranges = {
+                scope: (asked[scope].position, positions.get(scope, 0))
+                for scope in held
+                if known and state.floor <= asked[scope].position <= positions.get(scope, 0) and asked[scope].position
+            }
+            entries = change.since(connection, ranges)
+            changed = self._changed(connection, entries)
+            whole = self._whole(connection, [scope for scope in held if scope not in ranges])
+        pulled = [rpc.PulledScope(scope=scope, held=False) for scope in asked if scope not in held]
+        for scope, one in held.items():
+            full = scope not in ranges
+            upserts, removals = _filtered((whole[scope], {}) if full else changed[scope], one.filter)
+            pulled.append(
+                rpc.PulledScope(
+                    scope=scope,
+                    epoch=one.epoch,
+                    position=positions.get(scope, 0),
+                    full=full,
+                    upserts=upserts,
+                    removals=removals,
+                )
+            )
+        return rpc.PullAnswer(incarnation=state.incarnation, scopes=pulled)
+
+    # Heartbeat answers
+
+    def lagging(self, owed: list[holder.Behind]) -> dict[str, list[rpc.Lagging]]:
+        """What each agent's answer names as lagging: what is not under way by push, or everything with mode "beat"."""
+        named: dict[str, list[rpc.Lagging]] = {}
+        for one in owed:
+            if self.settings.mode == "push" and one.fresh:
+                continue
+            entry = rpc.Lagging(scope=one.scope, epoch=one.epoch, position=one.position)
+            named.setdefault(one.agent_id, []).append(entry)
+        return named
+
+
+def _filtered(content: tuple[Upserts, Removals], wanted: holder.Filter | None) -> tuple[Upserts, Removals]:
+    if wanted is None:
+        return content
+    upserts, removals = content
+    return (
+        {kind: objects for kind, objects in upserts.items() if kind in wanted},
+        {kind: ids for kind, ids in removals.items() if kind in wanted},
+    )

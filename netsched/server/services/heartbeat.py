@@ -1,0 +1,303 @@
+"""Heartbeats in, answers out. A beat decides nothing: it is queued, recorded in a batch, and answered.
+
+The answer is the durable acknowledgement: it leaves after the batch's commit. A beat that was lost, or that found the
+queue full, is simply not answered, and the next one carries the same things again.
+"""
+
+from __future__ import annotations
+
+import datetime
+import logging
+import threading
+import uuid
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from netsched import errors
+from netsched.db import beat as beats
+from netsched.db import holder
+from netsched.db.session import Database, Transaction
+from netsched.model import checksum
+from netsched.model import scope as scopes
+from netsched.rpc import agent as rpc
+from netsched.server.services.delivery import DeliveryService
+
+LOG = logging.getLogger(__name__)
+QUEUE_LIMIT = 20_000
+BATCH = 500
+IN_FLIGHT = 2.0  # s for which a pushed change is not yet named as lagging
+EPOCH = datetime.datetime(1970, 1, 1)
+# An agent's id follows from its type and host, so two servers that meet it at once write the same row.
+AGENT_IDS = uuid.UUID("6f5b8f4e-6f0c-4a53-9b0a-5d6d2f6a9d11")
+
+
+def agent_id(agent_type: str, host: str) -> str:
+    return str(uuid.uuid5(AGENT_IDS, f"{agent_type}@{host}"))
+
+
+class Answers(Protocol):
+    def answers(self, address: str, answers: list[rpc.BeatAnswer]) -> None: ...
+
+
+@dataclass(frozen=True)
+class HeartbeatSettings:
+    """Seconds. `agree_on`: settings that agents must share with the server, as name -> our value."""
+
+    interval: float = 10.0
+    lease: float = 40.0
+    new_agents_enabled: bool = True
+    agree_on: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class _Batch:
+    """One batch on its way through: the newest beat of each agent, and what storing it found out."""
+
+    beats: dict[str, rpc.Beat]  # by agent id
+    ground: beats.Ground
+    counts: dict[str, tuple[int, int]] = field(default_factory=dict)  # (count, checksum) after this batch
+    dropped: dict[str, list[str]] = field(default_factory=dict)
+    owed: list[holder.Behind] = field(default_factory=list)
+
+    def known(self, beat: rpc.Beat) -> beats.Known | None:
+        return self.ground.known.get((beat.agent_type, beat.host))
+
+
+class HeartbeatService:
+    def __init__(
+        self,
+        database: Database,
+        delivery: DeliveryService,
+        push: Answers,
+        settings: HeartbeatSettings | None = None,
+        on_news: Callable[[], None] = lambda: None,
+        on_urgent: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`on_urgent` is called when the next batch should not wait: an introduction, an acknowledgement, a long queue.
+        `on_news` is called when the scheduler may have reason to look: an agent is new, came to life, has a fault."""
+        self._database = database
+        self._delivery = delivery
+        self._push = push
+        self._settings = settings or HeartbeatSettings()
+        self._on_news = on_news
+        self._queue: deque[rpc.Beat] = deque()
+        self._on_urgent = on_urgent
+        self._lock = threading.Lock()
+
+    def receive(self, beat: rpc.Beat) -> None:
+        """Append to the bounded queue and return."""
+        with self._lock:
+            if len(self._queue) >= QUEUE_LIMIT:
+                return  # unanswered, so it comes again
+            self._queue.append(beat)
+            urgent = beat.echo is None or bool(beat.applied) or len(self._queue) >= BATCH
+        if urgent:
+            self._on_urgent()
+
+    def write_batch(self) -> int:
+        """Store and answer up to BATCH queued beats. Returns how many."""
+        with self._lock:
+            taken = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
+            more = bool(self._queue)
+        if more:
+            self._on_urgent()
+        if not taken:
+            return 0
+        newest = {agent_id(beat.agent_type, beat.host): beat for beat in taken}  # the last one carries all unanswered
+        batch = self._database.write(lambda tx: self._record(tx, newest))
+        self._answer(batch)
+        if any(self._is_news(batch, beat) for beat in newest.values()):
+            self._on_news()
+        return len(taken)
+
+    # Recording
+
+    def _record(self, tx: Transaction, newest: dict[str, rpc.Beat]) -> _Batch:
+        ground = beats.ground(tx.connection, [(beat.agent_type, beat.host) for beat in newest.values()])
+        batch = _Batch(newest, ground)
+        self._introduce(tx, batch)
+        self._acknowledge(tx, batch)
+        beats.store(tx.connection, [self._row(batch, id_, beat) for id_, beat in sorted(newest.items())])
+        beats.faults(tx.connection, [_fault(id_, fault) for id_, beat in newest.items() for fault in beat.faults])
+        owing = [id_ for id_, beat in newest.items() if (known := batch.known(beat)) is None or known.owes]
+        if owing:
+            batch.owed = holder.behind(tx.connection, owing, IN_FLIGHT)
+        return batch
+
+    def _introduce(self, tx: Transaction, batch: _Batch) -> None:
+        rows, offers = [], {}
+        for id_, beat in sorted(batch.beats.items()):
+            known = batch.known(beat)
+            row = self._agent_row(tx, id_, beat, known)
+            if known is None or any(row[name] != getattr(known, name) for name in _TOLD):
+                rows.append(row)
+            if beat.capabilities is not None:
+                offers[id_] = beat.capabilities.resources
+                if known is None or known.capabilities.get("interests") != row["capabilities"]["interests"]:
+                    holder.register(tx.connection, id_, _registered(beat.capabilities))
+        if rows:
+            beats.introduce(tx.connection, rows)
+        if offers:
+            beats.offer(tx.connection, offers)
+
+    def _agent_row(self, tx: Transaction, id_: str, beat: rpc.Beat, known: beats.Known | None) -> dict[str, Any]:
+        capabilities = beat.capabilities.model_dump(mode="json") if beat.capabilities else None
+        return {
+            "id": id_,
+            "agent_type": beat.agent_type,
+            "host": beat.host,
+            "binary": beat.binary,
+            "address": beat.address,
+            "zone": beat.zone,
+            "version": beat.version,
+            "boot_id": beat.boot_id,
+            "admin_state_up": self._settings.new_agents_enabled,
+            "description": None,
+            "created_at": tx.now,
+            "started_at": _time(beat.started_at),
+            "capabilities": capabilities or (known.capabilities if known else rpc.Capabilities().model_dump()),
+            "configurations": beat.configurations
+            if beat.configurations is not None
+            else (known.configurations if known else {}),
+            "settings_mismatch": self._mismatch(beat),
+        }
+
+    def _mismatch(self, beat: rpc.Beat) -> dict[str, Any]:
+        ours = self._settings.agree_on
+        return {
+            name: [ours[name], value] for name, value in beat.settings.items() if name in ours and ours[name] != value
+        }
+
+    def _acknowledge(self, tx: Transaction, batch: _Batch) -> None:
+        """Bring `applied` to what the beats say, and each agent's count and checksum along with it."""
+        speaking = {id_: beat for id_, beat in batch.beats.items() if beat.applied or beat.complete}
+        old: dict[tuple[str, str], tuple[int, int]] = {}
+        if speaking:
+            whole = any(beat.complete for beat in speaking.values())
+            named = None if whole else {a.scope for beat in speaking.values() for a in beat.applied}
+            for row in holder.applied_by(tx.connection, speaking, named):
+                old[(row.agent_id, row.scope)] = (row.epoch, row.position)
+        in_force: list[dict[str, Any]] = []
+        gone: list[tuple[str, str]] = []
+        for id_, beat in batch.beats.items():
+            known = batch.known(beat)
+            start = (known.count, known.checksum) if known else (0, 0)
+            batch.counts[id_] = _merge(id_, beat, old, start, in_force, gone) if id_ in speaking else start
+        if in_force or gone:
+            holder.acknowledge(tx.connection, in_force, gone, list(speaking))
+        complete = [id_ for id_, beat in speaking.items() if beat.complete]
+        if complete:
+            holder.reconsider(tx.connection, complete)
+        if in_force:
+            for id_, scope in holder.without_interest(tx.connection, [(r["agent_id"], r["scope"]) for r in in_force]):
+                batch.dropped.setdefault(id_, []).append(scope)
+
+    def _row(self, batch: _Batch, id_: str, beat: rpc.Beat) -> dict[str, Any]:
+        known = batch.known(beat)
+        sent_at = known.sent_at if known else None
+        if beat.echo is not None:
+            judged = min(EPOCH + datetime.timedelta(seconds=beat.echo), batch.ground.now)
+            sent_at = judged if sent_at is None else max(sent_at, judged)
+        count, total = batch.counts[id_]
+        return {
+            "agent_id": id_,
+            "received_at": batch.ground.now,
+            "sent_at": sent_at,
+            "sequence": beat.sequence,
+            "load": beat.load,
+            "count": count,
+            "checksum": total,
+        }
+
+    # Answering
+
+    def _answer(self, batch: _Batch) -> None:
+        lagging = self._delivery.lagging(batch.owed)
+        lost: dict[str, list[str]] = {}
+        for one in batch.owed:
+            if one.released:
+                lost.setdefault(one.agent_id, []).append(one.scope)
+        by_address: dict[str, list[rpc.BeatAnswer]] = {}
+        for id_, beat in batch.beats.items():
+            known = batch.known(beat)
+            dropped = sorted({*batch.dropped.get(id_, []), *lost.get(id_, [])})
+            answer = rpc.BeatAnswer(
+                agent_type=beat.agent_type,
+                host=beat.host,
+                sequence=beat.sequence,
+                time=(batch.ground.now - EPOCH).total_seconds(),
+                incarnation=batch.ground.incarnation,
+                interval=self._settings.interval,
+                lease=self._settings.lease,
+                admin_state_up=known.admin_state_up if known else self._settings.new_agents_enabled,
+                lagging=[one for one in lagging.get(id_, []) if one.scope not in dropped],
+                dropped=dropped,
+                send_all=(beat.count, beat.checksum) != batch.counts[id_],
+                introduce=known is None and beat.capabilities is None,
+            )
+            by_address.setdefault(beat.address, []).append(answer)
+        for address, answers in by_address.items():
+            try:
+                self._push.answers(address, answers)
+            except errors.Unavailable as error:
+                LOG.info("no answer to the beats from %s: %s", address, error)
+
+    @staticmethod
+    def _is_news(batch: _Batch, beat: rpc.Beat) -> bool:
+        known = batch.known(beat)
+        return known is None or known.sent_at is None or bool(beat.faults) or beat.capabilities is not None
+
+
+_TOLD = ("binary", "address", "zone", "version", "boot_id", "capabilities", "configurations", "settings_mismatch")
+
+
+def _merge(
+    id_: str,
+    beat: rpc.Beat,
+    old: dict[tuple[str, str], tuple[int, int]],
+    start: tuple[int, int],
+    in_force: list[dict[str, Any]],
+    gone: list[tuple[str, str]],
+) -> tuple[int, int]:
+    """Sort one beat's acknowledgements into rows to write and rows to delete; the agent's new count and checksum."""
+    count, total = (0, 0) if beat.complete else start
+    said = {a.scope: a for a in beat.applied}
+    before = {scope: value for (agent, scope), value in old.items() if agent == id_}
+    for scope, one in said.items():
+        if not beat.complete and scope in before:
+            count, total = count - 1, total ^ checksum.element(scope, *before[scope])
+        if one.position == holder.REMOVED:
+            gone.append((id_, scope))
+            continue
+        count, total = count + 1, total ^ checksum.element(scope, one.epoch, one.position)
+        in_force.append({"agent_id": id_, "scope": scope, "position": one.position, "epoch": one.epoch})
+    if beat.complete:
+        gone.extend((id_, scope) for scope in before if scope not in said)
+    return count, total
+
+
+def _fault(id_: str, fault: rpc.Fault) -> tuple[str, str, str, int, str | None]:
+    scope_type, scope_id = scopes.split(fault.scope)
+    return id_, scope_type, scope_id, fault.epoch, fault.message
+
+
+def _registered(capabilities: rpc.Capabilities) -> dict[str, holder.Filter | None]:
+    """What the agent registers, as {scope: filter}. Something inside a network is that network's scope, filtered."""
+    wanted: dict[str, holder.Filter | None] = {}
+    for one in capabilities.interests:
+        if one.network is not None:
+            filters = wanted.setdefault(scopes.key("network", one.network), {})
+            if filters is not None:
+                filters[one.type] = one.operations
+        elif one.id is not None:
+            wanted[scopes.key(one.type, one.id)] = {one.type: one.operations}
+    return wanted
+
+
+def _time(text: str) -> datetime.datetime | None:
+    try:
+        return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).replace(tzinfo=None) if text else None
+    except ValueError:
+        return None
