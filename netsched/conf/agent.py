@@ -10,7 +10,9 @@ OPTS = [
     cfg.StrOpt("driver", default="linux", choices=["linux", "noop"], help="noop needs no privileges and does nothing."),
     cfg.IntOpt("workers", default=4, min=1, help="Objects made real at once."),
     cfg.IntOpt("capacity", min=0, help="Networks this agent offers to hold; unlimited by default."),
-    cfg.StrOpt("mode", default="active", choices=["active", "passive"], help="passive: gets only what is bound by hand."),
+    cfg.StrOpt(
+        "mode", default="active", choices=["active", "passive"], help="passive: gets only what is bound by hand."
+    ),
     cfg.BoolOpt(
         "enable_services_on_agents_with_admin_state_down",
         default=True,

@@ -14,7 +14,9 @@ OPTS = [
     cfg.IntOpt("pool_size", default=20, min=1, help="Connections kept open, for reads and for writes each."),
     cfg.IntOpt("keep_changes", default=24 * 3600, min=60, help="Seconds for which the change log is kept."),
     cfg.IntOpt("keep_change_rows", default=1_000_000, min=1000, help="Rows of the change log kept at most."),
-    cfg.IntOpt("keep_decisions", default=30 * 24 * 3600, min=60, help="Seconds for which reasons of ended bindings stay."),
+    cfg.IntOpt(
+        "keep_decisions", default=30 * 24 * 3600, min=60, help="Seconds for which reasons of ended bindings stay."
+    ),
     cfg.IntOpt(
         "keep_dead_agents",
         default=0,

@@ -10,6 +10,8 @@ OPTS = [
         min=0.1,
         help="Seconds between an agent's heartbeats. Suspect after 2.5 intervals, dead after 4.",
     ),
-    cfg.FloatOpt("write_delay", default=0.8, min=0.05, help="Seconds for which heartbeats are gathered into one write."),
+    cfg.FloatOpt(
+        "write_delay", default=0.8, min=0.05, help="Seconds for which heartbeats are gathered into one write."
+    ),
     cfg.BoolOpt("new_agents_enabled", default=True, help="Whether agents that appear get work without being enabled."),
 ]

@@ -11,7 +11,9 @@ OPTS = [
         help="Named set of filters and weighers; grizzly is chance that never moves anything.",
     ),
     cfg.ListOpt("filters", help="Names of filters, instead of the profile's."),
-    cfg.DictOpt("weighers", help="Weigher names with their weights, instead of the profile's: load:1.0,zone_spread:2.0."),
+    cfg.DictOpt(
+        "weighers", help="Weigher names with their weights, instead of the profile's: load:1.0,zone_spread:2.0."
+    ),
     cfg.IntOpt("dhcp_agents_per_network", default=1, min=1, help="Replicas of each network's DHCP service."),
     cfg.BoolOpt("move_from_dead", default=True, help="Move what a dead agent has to live ones."),
     cfg.BoolOpt("auto_schedule", default=True, help="Place what is not bound; off leaves everything to operators."),

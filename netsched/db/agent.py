@@ -55,19 +55,6 @@ agent_claim = sa.Table(
 
 UNLIMITED = 2**62
 
-# Server processes beat too, as components: `netsched server list`.
-server = sa.Table(
-    "server",
-    base.metadata,
-    sa.Column("id", base.Id, primary_key=True),
-    sa.Column("host", sa.String(255), nullable=False),
-    sa.Column("role", sa.String(50), nullable=False),
-    sa.Column("version", sa.String(50), nullable=False),
-    sa.Column("started_at", base.DateTime, nullable=False),
-    sa.Column("seen_at", base.DateTime, nullable=False),
-    sa.Column("workers", base.Json, nullable=False),  # status of each: last run, last error
-)
-
 
 def id_of(connection: sa.Connection, agent_type: str, host: str) -> str | None:
     row = connection.execute(sa.select(agent.c.id).where(agent.c.agent_type == agent_type, agent.c.host == host)).first()

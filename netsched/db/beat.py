@@ -53,9 +53,7 @@ def ground(connection: sa.Connection, agents: Collection[tuple[str, str]]) -> Gr
     rows = connection.execute(
         sa.select(base.now().label("now"), log_state.c.incarnation, agent, *beat_columns)
         .add_columns(sa.case((owes, 1), else_=0).label("owes"))
-        .select_from(
-            log_state.outerjoin(agent, wanted).outerjoin(agent_beat, agent_beat.c.agent_id == agent.c.id)
-        )
+        .select_from(log_state.outerjoin(agent, wanted).outerjoin(agent_beat, agent_beat.c.agent_id == agent.c.id))
     ).all()
     known = {(row.agent_type, row.host): _known(row) for row in rows if row.id is not None}
     return Ground(now=rows[0].now, incarnation=rows[0].incarnation, known=known)
@@ -115,6 +113,4 @@ def faults(connection: sa.Connection, told: list[tuple[str, str, str, int, str |
     last = {agent_id: message for agent_id, *_, message in told}
     for message in set(last.values()):
         concerned = sorted(agent_id for agent_id, text in last.items() if text == message)
-        connection.execute(
-            sa.update(agent_beat).where(agent_beat.c.agent_id.in_(concerned)).values(last_error=message)
-        )
+        connection.execute(sa.update(agent_beat).where(agent_beat.c.agent_id.in_(concerned)).values(last_error=message))

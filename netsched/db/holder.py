@@ -91,7 +91,9 @@ def move(connection: sa.Connection, position: int, changes: Mapping[str, list[tu
     changed = interest.c.scope.in_(sorted(changes))
     connection.execute(sa.update(interest).where(changed, interest.c.filter.is_(None)).values(values))
     filtered = connection.execute(
-        sa.select(interest.c.agent_id, interest.c.scope, interest.c.filter).where(changed, interest.c.filter.is_not(None))
+        sa.select(interest.c.agent_id, interest.c.scope, interest.c.filter).where(
+            changed, interest.c.filter.is_not(None)
+        )
     ).all()
     concerned = [
         (row.agent_id, row.scope)
