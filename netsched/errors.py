@@ -132,6 +132,16 @@ class InvalidInput(Invalid):
     code = "request.invalid_input"
 
 
+class InvalidAttribute(InvalidInput):
+    """Invalid input for {field}. Reason: {reason}."""
+
+    code = "request.invalid_attribute"
+
+    @property
+    def type(self) -> str:
+        return "InvalidInput"  # clients know no other
+
+
 class BadRequest(Invalid):
     """Bad {resource} request: {reason}."""
 

@@ -1,0 +1,64 @@
+"""Subnets. What needs the database (overlaps, the network) is the service's business, not this file's."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, ConfigDict, Field, with_config
+from typing_extensions import TypedDict
+
+from netsched import errors
+from netsched.wire import types
+from netsched.wire.resource import READ_ONLY, Attr, Definition, Resource
+
+WRITABLE = Attr(post=True, put=True)
+LISTED = Attr(post=True, put=True, filter=False, sort=False)
+MAX_DNS_NAMESERVERS = 5  # the incumbent's limits
+MAX_HOST_ROUTES = 20
+
+
+@with_config(ConfigDict(extra="forbid"))
+class Pool(TypedDict):
+    start: types.Ip
+    end: types.Ip
+
+
+@with_config(ConfigDict(extra="forbid"))
+class HostRoute(TypedDict):
+    destination: types.Cidr
+    nexthop: types.Ip
+
+
+def _distinct(values: list[Any]) -> list[Any]:
+    for i, value in enumerate(values):
+        if value in values[:i]:
+            raise ValueError(f"{types.shown(value)} is given twice")
+    return values
+
+
+class Subnet(Resource):
+    """A block of addresses on a network."""
+
+    id: Annotated[types.Uuid, READ_ONLY]
+    name: Annotated[types.Line, WRITABLE] = ""
+    description: Annotated[types.Prose, WRITABLE] = ""
+    project_id: Annotated[types.Line, Attr(post=True)]
+    tenant_id: Annotated[types.Line, Attr(post=True)]
+    network_id: Annotated[types.Uuid, Attr(post=True, required=True)]
+    ip_version: Annotated[types.IpVersion, Attr(post=True, required=True)]
+    cidr: Annotated[types.Cidr, Attr(post=True, required=True)]
+    gateway_ip: Annotated[types.Ip | None, WRITABLE]
+    allocation_pools: Annotated[list[Pool], LISTED]
+    dns_nameservers: Annotated[
+        list[types.Ip], AfterValidator(_distinct), Field(max_length=MAX_DNS_NAMESERVERS), LISTED
+    ] = []
+    host_routes: Annotated[list[HostRoute], AfterValidator(_distinct), Field(max_length=MAX_HOST_ROUTES), LISTED] = []
+    enable_dhcp: Annotated[types.Boolean, WRITABLE] = True
+    ipv6_ra_mode: Annotated[types.Ipv6Mode | None, Attr(post=True)] = None
+    ipv6_address_mode: Annotated[types.Ipv6Mode | None, Attr(post=True)] = None
+    created_at: Annotated[types.Time, READ_ONLY]
+    updated_at: Annotated[types.Time, READ_ONLY]
+    revision_number: Annotated[types.Integer, READ_ONLY]
+
+
+SUBNET = Definition(Subnet, "subnet", "subnets", errors.SubnetNotFound)
