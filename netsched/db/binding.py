@@ -49,36 +49,6 @@ binding = sa.Table(
     sa.Index("ix_binding_ports_due_at", "ports_due_at"),
 )
 
-# What was decided, by whom and why; the newest of a slot explains it. `record` holds candidates, rejections, scores.
-decision = sa.Table(
-    "decision",
-    base.metadata,
-    sa.Column("id", base.BigId, primary_key=True, autoincrement=True),
-    sa.Column("resource_type", sa.String(50), nullable=False),
-    sa.Column("resource_id", base.Id, nullable=False),
-    sa.Column("slot", sa.Integer, nullable=True),
-    sa.Column("epoch", sa.BigInteger, nullable=False, default=0),
-    sa.Column("agent_id", base.Id, nullable=True),
-    sa.Column("action", sa.String(20), nullable=False),  # place, move, unplaced, bind, unbind, agent-disable, ...
-    sa.Column("at", base.DateTime, nullable=False),
-    sa.Column("user_id", sa.String(255), nullable=True),
-    sa.Column("project_id", sa.String(255), nullable=True),
-    sa.Column("request_id", sa.String(100), nullable=True),
-    sa.Column("plan_id", base.Id, nullable=True),
-    sa.Column("record", base.Json, nullable=False),
-    sa.Index("ix_decision_resource", "resource_type", "resource_id", "id"),
-    sa.Index("ix_decision_at", "at"),
-)
-
-# The snapshot of a plan, once for all its decisions: enough to replay them.
-plan = sa.Table(
-    "plan",
-    base.metadata,
-    sa.Column("id", base.Id, primary_key=True),
-    sa.Column("at", base.DateTime, nullable=False, index=True),
-    sa.Column("snapshot", base.Json, nullable=False),
-)
-
 # An operator took the resource off that agent: it does not come back until bound there by hand.
 bar = sa.Table(
     "bar",
@@ -101,7 +71,8 @@ def want(
     """Have `replicas` slots of the resource placed on agents of that type. Two statements, and safe to repeat.
 
     Makes missing slots and wakes idle ones. Repeat it whenever what the resource's own ports depend on has changed
-    (a network's DHCP subnets): it also marks those ports for checking.
+    (a network's DHCP subnets): it also marks those ports for checking. A slot in use keeps its demand, since that is
+    what was claimed for it.
     """
     fixed = {
         "resource_type": resource_type,
@@ -116,9 +87,9 @@ def want(
         "ports_due_at": base.now(),
     }
     rows = [{**fixed, "slot": slot} for slot in range(replicas)]
-    base.upsert(tx.connection, binding, rows, "demand", "zone_hints", "extra", "ports_due_at")
+    base.upsert(tx.connection, binding, rows, "zone_hints", "extra", "ports_due_at")
     wake = sa.update(binding).where(of(resource_type, resource_id), binding.c.slot < replicas, binding.c.state == IDLE)
-    tx.execute(wake.values(state=UNBOUND))
+    tx.execute(wake.values(state=UNBOUND, demand=dict(demand)))
 
 
 def unwant(tx: Transaction, resource_type: str, resource_id: str) -> None:

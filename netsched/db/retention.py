@@ -6,7 +6,8 @@ import sqlalchemy as sa
 
 from netsched.db import base
 from netsched.db.agent import agent, agent_beat
-from netsched.db.binding import binding, decision, plan
+from netsched.db.binding import binding
+from netsched.db.decision import decision, plan
 from netsched.db.session import Transaction
 
 BATCH = 1000
