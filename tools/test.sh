@@ -1,0 +1,94 @@
+#!/bin/sh
+# All checks and tests, set-up included. `tools/test.sh STEP...` runs some: lint, types, imports, docs, coverage, or a
+# folder of tests (unit, db, ...; "package" is the test files that lie in tests/ itself). The output of each step goes
+# to .cache/test/STEP.log; what fails also shows the end of it.
+set -u
+cd "$(dirname "$0")/.."
+
+logs=.cache/test
+mkdir -p "$logs"
+tools/setup.sh test || exit 1
+
+as_root=
+if [ "$(id -u)" != 0 ]; then
+    command -v sudo >/dev/null || {
+        echo "Some tests make network namespaces, which needs root: run it as root, or install sudo." >&2
+        exit 1
+    }
+    as_root="sudo -E"  # root leaves no compiled files and no cache in your tree
+    export PYTHONDONTWRITEBYTECODE=1 PYTEST_ADDOPTS="-p no:cacheprovider"
+fi
+export PATH="$PWD/.venv/bin:$PATH" COVERAGE_FILE="$PWD/$logs/coverage"
+started=$(date +%s)
+passed=0 failed=0 skipped=0 broken=
+
+groups() {
+    # The quick ones first, then whatever else has tests.
+    for group in unit scheduler $(ls tests); do
+        case $(ls tests/"$group"/test_*.py 2>/dev/null) in '') ;; *) echo "$group" ;; esac
+    done | awk '!seen[$0]++'
+    echo package
+}
+attribute() { sed -n "s/.*<testsuite [^>]*$2=\"\\([0-9]*\\)\".*/\\1/p" "$logs/$1.xml" 2>/dev/null | head -n 1; }
+run_tests() {
+    case $1 in
+        package) set -- "$1" tests/test_*.py ;;
+        *) set -- "$1" "tests/$1" ;;
+    esac
+    group=$1
+    shift
+    rm -f "$logs/$group.xml"
+    $as_root .venv/bin/python -m pytest -q --junitxml="$logs/$group.xml" --cov --cov-append --cov-report= "$@"
+}
+lint() { ruff check && ruff format --check; }
+step() {
+    began=$(date +%s)
+    case $1 in
+        lint) lint ;;
+        types) mypy ;;
+        imports) lint-imports --no-cache ;;
+        docs) sphinx-build -W -q -b html docs docs/_build/html ;;
+        coverage) coverage report ;;
+        *) run_tests "$1" ;;
+    esac >"$logs/$1.log" 2>&1 </dev/null
+    status=$?
+    note=
+    case $1 in
+        lint | types | imports | docs) ;;
+        coverage) note=$(tail -n 1 "$logs/coverage.log" | awk '{print $NF}') ;;
+        *)
+            all=$(attribute "$1" tests) bad=$(($(attribute "$1" failures) + $(attribute "$1" errors) + 0))
+            left=$(attribute "$1" skipped)
+            # A run that broke off before it could count has failed all the same.
+            [ $status = 0 ] || [ "$bad" -gt 0 ] || bad=1
+            passed=$((passed + ${all:-0} - bad - ${left:-0})) failed=$((failed + bad)) skipped=$((skipped + ${left:-0}))
+            note="${all:-0} tests"
+            ;;
+    esac
+    took=$(($(date +%s) - began))
+    if [ $status = 0 ]; then
+        printf '  %-10s ok %5s s  %s\n' "$1" "$took" "$note"
+    else
+        printf '  %-10s FAILED %s s  %s; the end of %s:\n' "$1" "$took" "$note" "$logs/$1.log"
+        tail -n 40 "$logs/$1.log" | sed 's/^/    /'
+        broken="$broken $1"
+    fi
+}
+
+if [ $# = 0 ]; then
+    rm -f "$COVERAGE_FILE"
+    # shellcheck disable=SC2046  # a list of words
+    set -- lint types imports docs $(groups) coverage
+fi
+echo "Testing (logs: $logs/)"
+for name in "$@"; do
+    step "$name"
+done
+took=$(($(date +%s) - started))
+[ $skipped = 0 ] && extra= || extra=", $skipped skipped"
+echo "$passed passed, $failed failed$extra"
+if [ -n "$broken" ]; then
+    echo "FAILED in $took s:$broken (logs: $logs/)"
+    exit 1
+fi
+[ "$passed" = 0 ] && echo "All checks passed in $took s." || echo "All $passed tests passed in $took s."
