@@ -1,0 +1,61 @@
+"""What every program begins with: configuration, logging, and a clean end on a signal."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from oslo_config import cfg
+from oslo_log import log as logging
+
+from netsched.conf import opts
+
+Conf = cfg.ConfigOpts
+VERSION = importlib.metadata.version("netsched")
+
+
+def configure(prog: str, about: str, argv: Sequence[str] | None = None, cli: Sequence[Any] = ()) -> cfg.ConfigOpts:
+    """Parse the command line and the files into the global configuration object, and set logging up.
+
+    Global because oslo.messaging registers options of its own there and looks them up again on every message.
+    """
+    conf = cfg.CONF
+    opts.register(conf)
+    logging.register_options(conf)
+    conf.register_cli_opts(list(cli))
+    # Libraries that log every message or statement; --debug shows them.
+    quiet = ["amqp=WARN", "oslo.messaging=WARN", "oslo_messaging=WARN", "sqlalchemy=WARN", "pyroute2=WARN"]
+    logging.set_defaults(default_log_levels=[*quiet, "waitress=WARN", "alembic=WARN", "urllib3=WARN"])
+    conf(
+        args=list(argv if argv is not None else sys.argv[1:]),
+        project="netsched",
+        prog=prog,
+        version=VERSION,
+        description=about,
+    )
+    logging.setup(conf, "netsched")
+    return conf
+
+
+def stop_signal() -> threading.Event:
+    """An event that SIGTERM and SIGINT set; to be called in the main thread."""
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    return stopping
+
+
+def wait(stopping: threading.Event) -> None:
+    """Until the event is set. In slices, because a wait without end would not let the signal handler run."""
+    while not stopping.wait(1.0):
+        pass
+
+
+def die(message: str) -> int:
+    """Print an error for people and return the exit code for it."""
+    print(f"error: {message}", file=sys.stderr)
+    return 1
