@@ -116,12 +116,24 @@ def of(resource_type: str, resource_id: str) -> sa.ColumnElement[bool]:
     return sa.and_(binding.c.resource_type == resource_type, binding.c.resource_id == resource_id)
 
 
-def vacate(tx: Transaction, where: sa.ColumnElement[bool]) -> list[dict[str, Any]]:
-    """Take the holders off the slots, give their claims back, release their interests; returns the slots as they were.
+def emptied() -> dict[str, Any]:
+    """The values of a slot that is about to lose its holder and wants another; an extra one goes idle."""
+    return {
+        "epoch": binding.c.epoch + 1,
+        "state": sa.case((binding.c.extra, IDLE), else_=UNBOUND),
+        "ports_due_at": base.now(),
+        **dict.fromkeys(("hold_until", "reason", "error")),
+    }
 
-    The caller has bumped the epochs of these rows and so has locked them.
+
+def vacate(tx: Transaction, where: sa.ColumnElement[bool]) -> list[dict[str, Any]]:
+    """Take the holders off the slots, give their claims back, release their interests.
+
+    Returns [{"resource_type", "resource_id", "slot", "epoch", "agent_id", "demand"}] with the holders they had. The
+    caller has bumped the epochs of these rows and so has locked them.
     """
-    columns = (binding.c.resource_type, binding.c.resource_id, binding.c.slot, binding.c.agent_id, binding.c.demand)
+    names = ("resource_type", "resource_id", "slot", "epoch", "agent_id", "demand")
+    columns = [binding.c[name] for name in names]
     held = sa.and_(where, binding.c.agent_id.is_not(None))
     rows = [dict(row) for row in tx.execute(sa.select(*columns).where(held)).mappings()]
     if not rows:

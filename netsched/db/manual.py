@@ -1,0 +1,122 @@
+"""What operators do to bindings by hand: bind, unbind, and delete an agent with all that it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from netsched import errors
+from netsched.db import base, binding, decision, placement
+from netsched.db.agent import agent
+from netsched.db.binding import bar
+from netsched.db.binding import binding as table
+from netsched.model.principal import Principal
+
+if TYPE_CHECKING:
+    from netsched.db.session import Transaction
+
+
+def bind(
+    tx: Transaction, resource: tuple[str, str], agent_id: str, demand: Mapping[str, int], by: Principal
+) -> placement.Placement | None:
+    """Give the resource to that agent, in an empty slot or in an extra one; None if it has it already.
+
+    Lifts a bar. Raises NotFound for an agent that is gone, NoCapacity for one that is full; Raced and IntegrityError
+    as placement.place does.
+    """
+    target = placement.targets(tx.connection, [agent_id]).get(agent_id)
+    if target is None:
+        raise errors.AgentNotFound(id=agent_id)
+    rows = placement.slots(tx.connection, [resource])[resource]
+    if any(row["agent_id"] == agent_id for row in rows):
+        return None
+    row = _empty(rows) or _extra(tx, resource, rows, target.agent_type, demand)
+    for resource_class, amount in row["demand"].items():
+        if amount > target.free.get(resource_class, amount):
+            raise errors.NoCapacity(reason=f"Agent {agent_id} has no {resource_class} left.")
+    placed = placement.Placement(row, target, placement.next_epoch([*rows, row]))
+    placement.place(tx, [placed])
+    of_pair = (bar.c.resource_type == resource[0], bar.c.resource_id == resource[1], bar.c.agent_id == agent_id)
+    tx.execute(sa.delete(bar).where(*of_pair))
+    record = {"reason": "bound by hand", "host": target.host}
+    decision.insert(tx, [decision.Decision(*resource, row["slot"], "bind", placed.epoch, agent_id, None, record, by)])
+    return placed
+
+
+def _empty(rows: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """The first slot that waits for an agent; its hold was for this operator."""
+    return next((row for row in sorted(rows, key=lambda row: row["slot"]) if row["state"] == binding.UNBOUND), None)
+
+
+def _extra(
+    tx: Transaction,
+    resource: tuple[str, str],
+    rows: Sequence[dict[str, Any]],
+    agent_type: str,
+    demand: Mapping[str, int],
+) -> dict[str, Any]:
+    """An idle slot or a new one. The agent is more than the replicas ask for, and stays until unbound by hand."""
+    idle = next((row for row in sorted(rows, key=lambda row: row["slot"]) if row["state"] == binding.IDLE), None)
+    if idle is not None:
+        where = (binding.of(*resource), table.c.slot == idle["slot"], table.c.epoch == idle["epoch"])
+        if not tx.execute(sa.update(table).where(*where).values(extra=True)).rowcount:
+            raise placement.Raced
+        return {**idle, "extra": True}
+    row = {
+        "resource_type": resource[0],
+        "resource_id": resource[1],
+        "slot": 1 + max((row["slot"] for row in rows), default=-1),
+        "agent_type": agent_type,
+        "agent_id": None,
+        "epoch": 0,
+        "state": binding.UNBOUND,
+        "extra": True,
+        "demand": dict(rows[0]["demand"] if rows else demand),
+        "zone_hints": rows[0]["zone_hints"] if rows else [],
+        "alternates": [],
+    }
+    tx.execute(sa.insert(table).values({**row, "ports_due_at": base.now()}))
+    return row
+
+
+def unbind(tx: Transaction, resource: tuple[str, str], agent_id: str, hold: float, by: Principal) -> bool:
+    """Take the resource off that agent, for good; False if it does not hold it.
+
+    The emptied slot is left for the operator for `hold` seconds; an extra one goes idle.
+    """
+    held = sa.and_(binding.of(*resource), table.c.agent_id == agent_id)
+    values = {**binding.emptied(), "hold_until": base.before_now(tx.connection, -hold)}
+    if not tx.execute(sa.update(table).where(held).values(values)).rowcount:
+        return False
+    rows = binding.vacate(tx, held)
+    base.upsert(
+        tx.connection,
+        bar,
+        [{"resource_type": resource[0], "resource_id": resource[1], "agent_id": agent_id}],
+        "agent_id",  # on conflict: changes nothing
+    )
+    record = {"reason": "unbound by hand"}
+    slot, epoch = rows[0]["slot"], rows[0]["epoch"]
+    decision.insert(tx, [decision.Decision(*resource, slot, "unbind", epoch, agent_id, None, record, by)])
+    return True
+
+
+def delete_agent(tx: Transaction, agent_id: str, by: Principal) -> bool:
+    """Remove the agent; what it held waits for the scheduler. False if there is no such agent.
+
+    Raises IntegrityError when a scheduler gave it something meanwhile: repeat.
+    """
+    row = tx.execute(sa.select(agent).where(agent.c.id == agent_id)).mappings().first()
+    if row is None:
+        return False
+    what = {"host": row["host"], "agent_type": row["agent_type"], "reason": "its agent was deleted"}
+    held = table.c.agent_id == agent_id
+    if tx.execute(sa.update(table).where(held).values(binding.emptied())).rowcount:
+        # From rows to rows: an agent may hold more than fits into the parameters of one statement.
+        decision.insert_for_slots(tx, held, "agent-delete", what, by)
+        tx.execute(sa.update(table).where(held).values(agent_id=None, bound_at=None))
+    decision.insert(tx, [decision.Decision("agent", agent_id, None, "agent-delete", 0, agent_id, None, what, by)])
+    tx.execute(sa.delete(agent).where(agent.c.id == agent_id))  # its claims, interests and bars go with it
+    return True
