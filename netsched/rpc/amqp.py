@@ -1,0 +1,173 @@
+"""Messages over RabbitMQ, through oslo.messaging 18: how servers and agents on many hosts talk.
+
+What follows from the rabbit driver's source (_drivers/impl_rabbit.py, _drivers/amqpdriver.py), checked by tests/rpc:
+
+* A cast returns after the broker's confirm: connections are opened with ``confirm_publish``, and py-amqp's
+  `basic_publish_confirm` waits for Basic.Ack (a Basic.Nack raises). With quorum queues a confirm means: a majority of
+  the brokers has it on disk. It does not mean that a queue was bound: a message for an address that nobody has ever
+  served is confirmed, and gone. (The mandatory flag would tell; the driver's handler for it raises before the Ack has
+  been read, and that Ack would then stand for the connection's next message. Hence not used.)
+* A message is acknowledged when it is read, before it is handled (RpcAMQPListener): at most once.
+* The pool that handles messages takes any number, so that ``rabbit_qos_prefetch_count`` alone bounds nothing: the
+  reader would acknowledge a burst and pile it up here. `_BoundedServer` stops reading when `threads` messages are
+  being handled and as many wait; the rest of the burst stays in the broker.
+* Casts carry a time to live, which the driver's public interface gives to calls only. It bounds the queue of a dead
+  agent (and of absent servers, whose beats nobody wants when they are old) to what is sent in that time. The empty
+  queue of an agent that never returns stays; a policy with "expires" for ^netsched-agent removes it.
+* After a lost connection the driver waits ``kombu_reconnect_delay``, the same for all: ``kombu_reconnect_splay`` only
+  reaches its log line. `set_defaults` gives each process a delay of its own.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from typing import Any, Literal
+
+import oslo_messaging
+from kombu.exceptions import KombuError
+from oslo_config import cfg
+from oslo_messaging import opts
+from oslo_messaging.rpc.dispatcher import DefaultRPCAccessPolicy, RPCDispatcher
+from oslo_messaging.rpc.server import RPCServer
+
+from netsched import errors
+from netsched.rpc import outcome, transport
+
+LOG = logging.getLogger(__name__)
+
+SERVER_TOPIC = "netsched-server"
+AGENT_TOPIC = "netsched-agent"
+CAST_TTL = 120.0  # seconds; longer than any reconnect, much shorter than what anti-entropy would not have repaired
+SEND_RETRIES = 2  # a pooled connection that broke while idle costs one; then Unavailable, within about 10 s
+_METHOD = "deliver"  # the one method that the broker's messages name; ours is inside
+
+Executor = Literal["threading", "eventlet"]
+
+
+def set_defaults(conf: cfg.ConfigOpts) -> None:
+    """Register oslo.messaging's options with our defaults for RabbitMQ, which a configuration file overrides.
+
+    To be called before an AmqpTransport is made, which is when the driver reads them.
+
+    Quorum queues throughout: a killed broker then loses nothing that was confirmed. (All clients of a virtual host
+    must agree on this; after a change it needs a new virtual host.)
+    """
+    wanted = {
+        "rabbit_quorum_queue": True,
+        "rabbit_transient_quorum_queue": True,
+        "rabbit_qos_prefetch_count": 50,
+        "rabbit_transient_queues_ttl": 600,
+        "rabbit_interval_max": 10,
+        "heartbeat_timeout_threshold": 30,
+        "kombu_missing_consumer_retry_timeout": 10,
+        "kombu_failover_strategy": "shuffle",
+        "kombu_reconnect_delay": round(random.uniform(0.5, 2.5), 2),
+    }
+    group = "oslo_messaging_rabbit"
+    for name, options in opts.list_opts():
+        if name in (None, group):
+            conf.register_opts(options, group=name)
+    for name, value in wanted.items():
+        conf.set_default(name, value, group=group)
+    conf.set_default("control_exchange", "netsched")
+
+
+class AmqpServing:
+    def __init__(self, server: RPCServer) -> None:
+        self._server = server
+
+    def stop(self) -> None:
+        self._server.stop()
+        self._server.wait()
+
+
+class AmqpTransport:
+    """Transport over the broker of ``conf.transport_url``.
+
+    `conf` is the global cfg.CONF: oslo.messaging reads some options there whatever it is given. `executor` "eventlet"
+    is for a process that is monkey-patched. `serve` waits for the broker if it is away, as does the very first `call`
+    of a process; afterwards connections come back by themselves.
+    """
+
+    def __init__(
+        self, conf: cfg.ConfigOpts, executor: Executor = "threading", threads: int = 16, cast_ttl: float = CAST_TTL
+    ) -> None:
+        self._transport = oslo_messaging.get_rpc_transport(conf)
+        self._executor = executor
+        self._threads = threads
+        self._cast_ttl = cast_ttl
+
+    def cast(self, address: str, method: str, payload: transport.Message) -> None:
+        """Returns after the broker's confirm. Raises Unavailable within about 10 s if no broker gives one."""
+        self._send(address, method, payload, timeout=self._cast_ttl)
+
+    def call(self, address: str, method: str, payload: transport.Message, timeout: float) -> transport.Message:
+        result = self._send(address, method, payload, timeout=timeout, wait_for_reply=True)
+        return outcome.unwrap(result)
+
+    def serve(self, address: str, handler: transport.Handler) -> AmqpServing:
+        dispatcher = RPCDispatcher([_Endpoint(address, handler)], None, DefaultRPCAccessPolicy)
+        server = _BoundedServer(2 * self._threads, self._transport, _served(address), dispatcher, self._executor)
+        server.start(override_pool_size=self._threads)
+        return AmqpServing(server)
+
+    def close(self) -> None:
+        self._transport.cleanup()
+
+    def _send(self, address: str, method: str, payload: transport.Message, **how: Any) -> Any:
+        message = {"method": _METHOD, "args": {"method": method, "payload": payload}}
+        try:
+            # What RPCClient would do, except that its cast has no way to say how long a message lives.
+            return self._transport._send(_target(address), {}, message, retry=SEND_RETRIES, **how)
+        except (oslo_messaging.MessagingException, KombuError, OSError) as error:
+            raise errors.Unavailable(reason=f"{method} to {address}: {error}") from error
+
+
+class _Endpoint:
+    """What the broker's messages reach: one method, which hands on to a handler."""
+
+    def __init__(self, address: str, handler: transport.Handler) -> None:
+        self._address = address
+        self._handler = handler
+
+    def deliver(self, context: dict[str, Any], method: str, payload: transport.Message) -> transport.Message:
+        """Errors travel in the answer, so that the other side needs no class of ours to be importable by name."""
+        return outcome.run_guarded(self._handler, self._address, method, payload)
+
+
+class _BoundedServer(RPCServer):  # type: ignore[misc]
+    """An RPC server that stops reading when enough messages are under way.
+
+    While it does not read, nor does it answer the broker's heartbeats: handlers that all block for longer than
+    heartbeat_timeout_threshold cost a reconnect, and what was read ahead goes to another server.
+    """
+
+    def __init__(self, most: int, *rest: Any) -> None:
+        super().__init__(*rest)
+        self._room = threading.Semaphore(most)
+
+    def _on_incoming(self, incoming: Any) -> None:
+        self._room.acquire()
+        super()._on_incoming(incoming)
+
+    def _process_incoming(self, incoming: Any) -> None:
+        try:
+            super()._process_incoming(incoming)
+        finally:
+            self._room.release()
+
+
+def _target(address: str) -> oslo_messaging.Target:
+    """Where to send."""
+    if address == transport.SERVER:
+        return oslo_messaging.Target(topic=SERVER_TOPIC)
+    return oslo_messaging.Target(topic=AGENT_TOPIC, server=address)
+
+
+def _served(address: str) -> oslo_messaging.Target:
+    """Where to listen. The driver makes a durable queue of each name it meets, so servers all bear the same one."""
+    if address == transport.SERVER:
+        return oslo_messaging.Target(topic=SERVER_TOPIC, server="any")
+    return oslo_messaging.Target(topic=AGENT_TOPIC, server=address)
