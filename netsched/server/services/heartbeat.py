@@ -23,6 +23,7 @@ from netsched.model import checksum
 from netsched.model import scope as scopes
 from netsched.rpc import agent as rpc
 from netsched.server.services.delivery import DeliveryService
+from netsched.server.services.trust import Trust
 
 LOG = logging.getLogger(__name__)
 QUEUE_LIMIT = 20_000
@@ -51,6 +52,15 @@ class HeartbeatSettings:
     agree_on: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Wake:
+    """Nudges. `writer`: the next batch should not wait (an introduction, an acknowledgement, a long queue).
+    `scheduler`: there may be reason to look (an agent is new, came to life, has a fault)."""
+
+    writer: Callable[[], None] = lambda: None
+    scheduler: Callable[[], None] = lambda: None
+
+
 @dataclass
 class _Batch:
     """One batch on its way through: the newest beat of each agent, and what storing it found out."""
@@ -71,19 +81,17 @@ class HeartbeatService:
         database: Database,
         delivery: DeliveryService,
         push: Answers,
+        trust: Trust,
         settings: HeartbeatSettings | None = None,
-        on_news: Callable[[], None] = lambda: None,
-        on_urgent: Callable[[], None] = lambda: None,
+        wake: Wake | None = None,
     ) -> None:
-        """`on_urgent` is called when the next batch should not wait: an introduction, an acknowledgement, a long queue.
-        `on_news` is called when the scheduler may have reason to look: an agent is new, came to life, has a fault."""
         self._database = database
         self._delivery = delivery
         self._push = push
+        self._trust = trust
         self._settings = settings or HeartbeatSettings()
-        self._on_news = on_news
+        self._wake = wake or Wake()
         self._queue: deque[rpc.Beat] = deque()
-        self._on_urgent = on_urgent
         self._lock = threading.Lock()
 
     def receive(self, beat: rpc.Beat) -> None:
@@ -94,7 +102,7 @@ class HeartbeatService:
             self._queue.append(beat)
             urgent = beat.echo is None or bool(beat.applied) or len(self._queue) >= BATCH
         if urgent:
-            self._on_urgent()
+            self._wake.writer()
 
     def write_batch(self) -> int:
         """Store and answer up to BATCH queued beats. Returns how many."""
@@ -102,14 +110,16 @@ class HeartbeatService:
             taken = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
             more = bool(self._queue)
         if more:
-            self._on_urgent()
+            self._wake.writer()
         if not taken:
+            self._trust.heard()
             return 0
         newest = {agent_id(beat.agent_type, beat.host): beat for beat in taken}  # the last one carries all unanswered
         batch = self._database.write(lambda tx: self._record(tx, newest))
+        self._trust.heard()
         self._answer(batch)
         if any(self._is_news(batch, beat) for beat in newest.values()):
-            self._on_news()
+            self._wake.scheduler()
         return len(taken)
 
     # Recording
@@ -127,7 +137,7 @@ class HeartbeatService:
         return batch
 
     def _introduce(self, tx: Transaction, batch: _Batch) -> None:
-        rows, offers = [], {}
+        rows, offers, interests = [], {}, {}
         for id_, beat in sorted(batch.beats.items()):
             known = batch.known(beat)
             row = self._agent_row(tx, id_, beat, known)
@@ -136,11 +146,14 @@ class HeartbeatService:
             if beat.capabilities is not None:
                 offers[id_] = beat.capabilities.resources
                 if known is None or known.capabilities.get("interests") != row["capabilities"]["interests"]:
-                    holder.register(tx.connection, id_, _registered(beat.capabilities))
+                    interests[id_] = _registered(beat.capabilities)
         if rows:
             beats.introduce(tx.connection, rows)
         if offers:
             beats.offer(tx.connection, offers)
+        for id_, wanted in interests.items():
+            if wanted or batch.known(batch.beats[id_]) is not None:
+                holder.register(tx.connection, id_, wanted)
 
     def _agent_row(self, tx: Transaction, id_: str, beat: rpc.Beat, known: beats.Known | None) -> dict[str, Any]:
         capabilities = beat.capabilities.model_dump(mode="json") if beat.capabilities else None

@@ -1,0 +1,211 @@
+"""Committed means delivered: stamped once, sent at least once, to those who hold an interest and to nobody else."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+import sqlalchemy as sa
+
+from netsched import errors
+from netsched.db import change, interest
+from netsched.db.agent import agent
+from netsched.db.session import Database
+from netsched.rpc import agent as rpc
+from tests.services.ground import Ground
+
+
+@pytest.fixture
+def ground(database: Database) -> Ground:
+    ground = Ground(database)
+    for host in ("h1", "h2", "h3"):
+        ground.beat(host)
+    ground.grant("h1", "n1")
+    ground.grant("h2", "n2")
+    ground.cast.messages = 0
+    return ground
+
+
+def pull(ground: Ground, host: str, *items: rpc.PullItem, incarnation: str = "incarnation-1") -> rpc.PullAnswer:
+    return ground.delivery.pull(
+        rpc.PullRequest(agent_type="DHCP agent", host=host, incarnation=incarnation, items=list(items))
+    )
+
+
+def test_only_the_holder_is_told(ground: Ground) -> None:
+    ground.change_port("p1", "n1", "create")
+    assert ground.delivery.relay() == 1
+    ((to, notice),) = ground.cast.told
+    assert to == "DHCP agent@h1"
+    assert (notice.scope, notice.epoch, notice.previous, notice.position) == ("network/n1", 1, 0, 1)
+    assert notice.upserts == {"port": [{"id": "p1", "network_id": "n1", "name": "create"}]}
+    assert ground.cast.messages == 1
+
+
+def test_nothing_to_do_sends_nothing(ground: Ground) -> None:
+    assert ground.delivery.relay() == 0 and ground.cast.messages == 0
+
+
+def test_each_notice_names_its_predecessor(ground: Ground) -> None:
+    for port in ("p1", "p2"):
+        ground.change_port(port, "n1", "create")
+        ground.change_port(port, "n2", "create")
+        ground.delivery.relay()
+    chain = [(n.previous, n.position) for _, n in ground.cast.told if n.scope == "network/n1"]
+    assert chain == [(0, 1), (1, 2)]
+
+
+def test_a_row_that_is_gone_is_a_removal(ground: Ground) -> None:
+    ground.change_port("p1", "n1", "create")
+    ground.change_port("p1", "n1", "delete")
+    ground.delivery.relay()
+    notice = ground.cast.told[0][1]
+    assert notice.upserts == {} and notice.removals == {"port": ["p1"]}
+
+
+def test_content_is_read_when_it_is_sent(ground: Ground) -> None:
+    ground.change_port("p1", "n1", "create")
+    ground.ports["p1"]["name"] = "renamed since"
+    ground.delivery.relay()
+    assert ground.cast.told[0][1].upserts["port"][0]["name"] == "renamed since"
+
+
+def test_what_the_broker_did_not_take_is_sent_again(ground: Ground) -> None:
+    ground.cast.away = errors.Unavailable(reason="no broker")
+    ground.change_port("p1", "n1", "create")
+    ground.delivery.relay()
+    ground.cast.away = None
+    assert ground.delivery.relay() == 0  # it may be under way: another relay could be sending it
+    age(ground.database)
+    assert ground.delivery.relay() == 1
+    assert [n.position for _, n in ground.cast.told] == [1]
+    assert ground.delivery.relay() == 0
+
+
+def test_a_relay_that_died_between_stamp_and_send_is_replaced(ground: Ground) -> None:
+    ground.change_port("p1", "n1", "create")
+    ground.database.write(change.stamp)
+    age(ground.database)
+    ground.delivery.relay()
+    assert [(n.previous, n.position) for _, n in ground.cast.told] == [(0, 1)]
+
+
+def test_a_released_holder_is_told_so_and_gets_no_content(ground: Ground) -> None:
+    ground.grant("h1", "n1", epoch=1, state=interest.RELEASED)
+    ground.change_port("p1", "n1", "create")
+    ground.delivery.relay()
+    notice = ground.cast.told[0][1]
+    assert notice.released and notice.upserts is None
+
+
+@pytest.mark.parametrize("payload", ["id", "full"])
+def test_the_payload_is_a_choice(database: Database, payload: str) -> None:
+    ground = Ground(database, payload=payload)
+    ground.beat("h1")
+    ground.grant("h1", "n1")
+    ground.change_port("p1", "n1", "create")
+    ground.delivery.relay()
+    assert (ground.cast.told[0][1].upserts is None) == (payload == "id")
+
+
+def test_by_beat_nothing_is_pushed_and_the_next_answer_names_it(database: Database) -> None:
+    ground = Ground(database, mode="beat")
+    ground.beat("h1")
+    ground.grant("h1", "n1")
+    ground.change_port("p1", "n1", "create")
+    ground.delivery.relay()
+    assert ground.cast.told == []
+    assert [(item.scope, item.position) for item in ground.beat("h1").lagging] == [("network/n1", 1)]
+
+
+def test_a_registered_interest_hears_of_its_kinds_and_operations_only(ground: Ground) -> None:
+    wanted = rpc.Interest(type="port", network="n1", operations=["create"])
+    ground.beat("h3", capabilities=rpc.Capabilities(interests=[wanted]))
+    ground.change_port("p1", "n1", "update")
+    ground.delivery.relay()
+    ground.change_port("p2", "n1", "create")
+    ground.networks["n1"] = {"id": "n1", "network_id": "n1"}
+    ground.database.write(lambda tx: tx.log("network", "n1", "update", "network/n1"))
+    ground.delivery.relay()
+    told = [n for to, n in ground.cast.told if to == "DHCP agent@h3"]
+    assert [n.position for n in told] == [2]
+    assert set(told[0].upserts) == {"port"}
+
+
+# Pulls
+
+
+def test_a_pull_answers_with_what_changed_since(ground: Ground) -> None:
+    for port in ("p1", "p2", "p3"):
+        ground.change_port(port, "n1", "create")
+        ground.delivery.relay()
+    (scope,) = pull(ground, "h1", rpc.PullItem(scope="network/n1", position=1)).scopes
+    assert (scope.full, scope.position) == (False, 3)
+    assert [port["id"] for port in scope.upserts["port"]] == ["p2", "p3"]
+
+
+@pytest.mark.parametrize(
+    ("position", "incarnation"), [(0, "incarnation-1"), (1, "an older life"), (7, "incarnation-1")]
+)
+def test_a_position_that_means_nothing_gets_the_whole_scope(ground: Ground, position: int, incarnation: str) -> None:
+    ground.change_port("p1", "n1", "create")
+    ground.delivery.relay()
+    item = rpc.PullItem(scope="network/n1", position=position)
+    (scope,) = pull(ground, "h1", item, incarnation=incarnation).scopes
+    assert scope.full and scope.position == 1
+
+
+def test_below_the_prune_floor_the_whole_scope_is_sent(ground: Ground) -> None:
+    for port in ("p1", "p2"):
+        ground.change_port(port, "n1", "create")
+        ground.delivery.relay()
+    while ground.database.write(lambda tx: change.prune(tx, keep_seconds=0, keep_rows=0)):
+        pass
+    ground.change_port("p3", "n1", "create")
+    ground.delivery.relay()
+    (scope,) = pull(ground, "h1", rpc.PullItem(scope="network/n1", position=1)).scopes
+    assert scope.full and len(scope.upserts["port"]) == 3
+    (scope,) = pull(ground, "h1", rpc.PullItem(scope="network/n1", position=2)).scopes
+    assert not scope.full and [port["id"] for port in scope.upserts["port"]] == ["p3"]
+
+
+def test_nobody_is_answered_about_what_it_does_not_hold(ground: Ground) -> None:
+    ground.change_port("p1", "n1", "create")
+    ground.delivery.relay()
+    (scope,) = pull(ground, "h2", rpc.PullItem(scope="network/n1")).scopes
+    assert not scope.held and scope.upserts == {}
+    (scope,) = pull(ground, "a stranger", rpc.PullItem(scope="network/n1")).scopes
+    assert not scope.held
+
+
+def test_many_relays_stamp_every_change_once(database: Database) -> None:
+    ground = Ground(database)
+    ground.beat("h1")
+    for network in range(8):
+        ground.grant("h1", f"n{network}")
+
+    def work(network: int) -> None:
+        for port in range(10):
+            ground.change_port(f"{network}-{port}", f"n{network}", "create")
+            ground.delivery.relay()
+
+    threads = [threading.Thread(target=work, args=(network,)) for network in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    ground.delivery.relay()
+    for network in range(8):
+        told = sorted((n.previous, n.position) for _, n in ground.cast.told if n.scope == f"network/n{network}")
+        assert told[0][0] == 0
+        assert [before for before, _ in told[1:]] == [after for _, after in told[:-1]]
+    with database.read() as connection:
+        assert change.backlog(connection) == {"unstamped": 0, "unsent": 0}
+        assert len(connection.execute(sa.select(change.log.c.id)).all()) == 80
+        assert len(connection.execute(sa.select(agent.c.id)).all()) == 1
+
+
+def age(database: Database) -> None:
+    """Make everything that was stamped look old enough to be sent again."""
+    early = sa.update(change.log).values(stamped_at=sa.text("'2020-01-01 00:00:00.000000'"))
+    database.write(lambda tx: tx.execute(early))

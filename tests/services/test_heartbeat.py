@@ -1,0 +1,170 @@
+"""Beats are recorded in batches, judged by their echo, and answered with what the agent owes."""
+
+from __future__ import annotations
+
+import datetime
+
+import pytest
+import sqlalchemy as sa
+
+from netsched.db import interest
+from netsched.db.agent import agent, agent_beat, agent_claim
+from netsched.db.interest import applied
+from netsched.db.session import Database
+from netsched.model import checksum
+from netsched.rpc import agent as rpc
+from netsched.server.services.heartbeat import agent_id
+from tests.services.ground import Ground
+from tests.statements import counted
+
+
+@pytest.fixture
+def ground(database: Database) -> Ground:
+    return Ground(database)
+
+
+def rows(database: Database, table: sa.Table) -> list[sa.Row]:
+    with database.read() as connection:
+        return list(connection.execute(sa.select(table)).all())
+
+
+def test_a_new_agent_appears_by_its_first_beat(ground: Ground) -> None:
+    capabilities = rpc.Capabilities(hosts=["network"], resources={"network": 40})
+    answer = ground.beat("h1", capabilities=capabilities, configurations={"a": 1}, settings={"mtu": 1500})
+    (row,) = rows(ground.database, agent)
+    assert (row.agent_type, row.host, row.configurations) == ("DHCP agent", "h1", {"a": 1})
+    assert row.settings_mismatch == {"mtu": [1450, 1500]}
+    (claim,) = rows(ground.database, agent_claim)
+    assert (claim.resource_class, claim.capacity, claim.used) == ("network", 40, 0)
+    assert answer.incarnation == "incarnation-1" and not answer.introduce
+
+
+def test_an_unknown_agent_that_does_not_say_what_it_can_do_is_asked(ground: Ground) -> None:
+    assert ground.beat("h1").introduce
+
+
+def test_a_beat_without_echo_only_opens_the_conversation(ground: Ground) -> None:
+    ground.beat("h1")
+    assert rows(ground.database, agent_beat)[0].sent_at is None
+
+
+def test_a_beat_is_judged_by_when_it_was_sent_not_by_when_it_arrived(ground: Ground) -> None:
+    now = ground.beat("h1").time
+    ground.beat("h1", echo=now - 300)
+    judged = rows(ground.database, agent_beat)[0].sent_at
+    assert (datetime.datetime.fromtimestamp(now, datetime.UTC).replace(tzinfo=None) - judged).total_seconds() > 299
+
+
+def test_an_old_beat_does_not_take_a_newer_one_back_and_none_comes_from_the_future(ground: Ground) -> None:
+    now = ground.beat("h1").time
+    ground.beat("h1", echo=now + 3600)
+    newest = rows(ground.database, agent_beat)[0]
+    assert newest.sent_at <= newest.received_at
+    ground.beat("h1", echo=now - 300)
+    assert rows(ground.database, agent_beat)[0].sent_at == newest.sent_at
+
+
+def test_the_operators_settings_outlive_an_introduction(ground: Ground) -> None:
+    ground.beat("h1")
+    with_admin_down = sa.update(agent).values(admin_state_up=False, description="rack 4")
+    ground.database.write(lambda tx: tx.execute(with_admin_down))
+    answer = ground.beat("h1", zone="elsewhere")
+    (row,) = rows(ground.database, agent)
+    assert (row.zone, row.admin_state_up, row.description) == ("elsewhere", False, "rack 4")
+    assert answer.admin_state_up is False
+
+
+def test_what_is_acknowledged_is_owed_no_more(ground: Ground) -> None:
+    ground.beat("h1")
+    ground.grant("h1", "n1")
+    ground.change_port("p1", "n1", "create")
+    ground.delivery.relay()
+    assert rows(ground.database, interest.interest)[0].behind_since is not None
+    ground.applied("h1", ("network/n1", 1, 1))
+    assert rows(ground.database, interest.interest)[0].behind_since is None
+
+
+@pytest.mark.parametrize(("epoch", "position"), [(1, 0), (0, 1)])
+def test_an_acknowledgement_of_less_does_not_settle_it(ground: Ground, epoch: int, position: int) -> None:
+    ground.beat("h1")
+    ground.grant("h1", "n1")
+    ground.change_port("p1", "n1", "create")
+    ground.delivery.relay()
+    ground.applied("h1", ("network/n1", epoch, position))
+    assert rows(ground.database, interest.interest)[0].behind_since is not None
+
+
+def test_what_lags_for_longer_than_a_message_travels_is_named(ground: Ground) -> None:
+    ground.beat("h1")
+    ground.grant("h1", "n1", epoch=3)
+    assert ground.beat("h1").lagging == []
+    long_ago = datetime.datetime(2020, 1, 1)
+    ground.database.write(lambda tx: tx.execute(sa.update(interest.interest).values(behind_since=long_ago)))
+    assert [(item.scope, item.epoch) for item in ground.beat("h1").lagging] == [("network/n1", 3)]
+
+
+def test_a_released_holder_hears_until_it_has_acknowledged_the_removal(ground: Ground) -> None:
+    ground.beat("h1")
+    ground.grant("h1", "n1")
+    ground.applied("h1", ("network/n1", 1, 0))
+    ground.grant("h1", "n1", state=interest.RELEASED)
+    assert ground.beat("h1", **_honest(("network/n1", 1, 0))).dropped == ["network/n1"]
+    answer = ground.applied("h1", ("network/n1", 1, -1))
+    assert not answer.send_all and answer.dropped == []
+    assert rows(ground.database, interest.interest) == [] and rows(ground.database, applied) == []
+
+
+def test_something_that_nobody_gave_it_is_to_be_dropped(ground: Ground) -> None:
+    ground.beat("h1")
+    assert ground.applied("h1", ("network/stray", 1, 5)).dropped == ["network/stray"]
+
+
+def test_a_wrong_checksum_asks_for_the_whole_list_and_the_list_is_believed(ground: Ground) -> None:
+    ground.beat("h1")
+    for network in ("n1", "n2"):
+        ground.grant("h1", network)
+    ground.applied("h1", ("network/n1", 1, 0), ("network/n2", 1, 0))
+    # The agent's host was reinstalled: it has nothing, and does not know that it ever had.
+    assert ground.beat("h1").send_all
+    answer = ground.applied("h1", complete=True)
+    assert not answer.send_all
+    assert rows(ground.database, applied) == []
+    assert all(row.behind_since is not None for row in rows(ground.database, interest.interest))
+
+
+def test_an_idle_batch_costs_four_statements_whatever_its_size(ground: Ground) -> None:
+    beats = [
+        rpc.Beat(agent_type="DHCP agent", host=f"h{n}", binary="b", address="shared", capabilities=rpc.Capabilities())
+        for n in range(100)
+    ]
+    for beat in beats:
+        ground.heartbeats.receive(beat)
+    ground.heartbeats.write_batch()
+    assert len(ground.cast.said) == 100
+    for beat in beats:
+        ground.heartbeats.receive(beat.model_copy(update={"capabilities": None, "echo": ground.cast.said[0].time}))
+    with counted(ground.database) as statements:
+        ground.heartbeats.write_batch()
+    assert len(statements) <= 4, statements
+    assert len(rows(ground.database, agent_beat)) == 100
+
+
+def test_registered_interests_follow_what_the_agent_says(ground: Ground) -> None:
+    def register(*interests: rpc.Interest) -> None:
+        ground.beat("h1", capabilities=rpc.Capabilities(interests=list(interests)))
+
+    register(rpc.Interest(type="port", network="n1", operations=["create"]), rpc.Interest(type="firewall", id="f1"))
+    assert {row.scope: row.filter for row in rows(ground.database, interest.interest)} == {
+        "network/n1": {"port": ["create"]},
+        "firewall/f1": {"firewall": []},
+    }
+    register(rpc.Interest(type="firewall", id="f1"))
+    assert [row.scope for row in rows(ground.database, interest.interest)] == ["firewall/f1"]
+
+
+def test_an_agents_id_follows_from_what_it_is() -> None:
+    assert agent_id("DHCP agent", "h1") == agent_id("DHCP agent", "h1") != agent_id("L3 agent", "h1")
+
+
+def _honest(*in_force: tuple[str, int, int]) -> dict[str, int]:
+    return {"count": len(in_force), "checksum": checksum.of(in_force)}
