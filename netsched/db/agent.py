@@ -6,9 +6,17 @@ rewrote the claims, or a claim that waited for a beat, would be the incumbent's 
 
 from __future__ import annotations
 
+import datetime
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any
+
 import sqlalchemy as sa
 
 from netsched.db import base
+from netsched.model import liveness
+
+if TYPE_CHECKING:
+    from netsched.db.session import Transaction
 
 agent = sa.Table(
     "agent",
@@ -59,3 +67,65 @@ UNLIMITED = 2**62
 def id_of(connection: sa.Connection, agent_type: str, host: str) -> str | None:
     row = connection.execute(sa.select(agent.c.id).where(agent.c.agent_type == agent_type, agent.c.host == host)).first()
     return row.id if row else None
+
+
+def list_(
+    connection: sa.Connection, limits: liveness.Limits, where: sa.ColumnElement[bool] | None = None
+) -> list[dict[str, Any]]:
+    """Agents in the REST API's format, by id; `where` is a condition on `agent`. One statement."""
+    beat_columns = [agent_beat.c[name] for name in ("received_at", "sent_at", "load", "last_error")]
+    rows = connection.execute(
+        sa.select(agent, *beat_columns, base.now().label("now"))
+        .outerjoin_from(agent, agent_beat, agent_beat.c.agent_id == agent.c.id)
+        .where(sa.true() if where is None else where)
+        .order_by(agent.c.id)
+    )
+    return [_as_rest(row, limits) for row in rows]
+
+
+def by_ids(connection: sa.Connection, limits: liveness.Limits, ids: Collection[str]) -> dict[str, dict[str, Any]]:
+    """Agents in the REST API's format by id; those that are gone are absent."""
+    return {found["id"]: found for found in list_(connection, limits, agent.c.id.in_(sorted(ids)))} if ids else {}
+
+
+def update(tx: Transaction, agent_id: str, changes: dict[str, Any]) -> bool:
+    """False when there is no such agent. `changes`: admin_state_up, description; the rest is the agent's own."""
+    return bool(tx.execute(sa.update(agent).where(agent.c.id == agent_id).values(changes)).rowcount)
+
+
+def _as_rest(row: Any, limits: liveness.Limits) -> dict[str, Any]:
+    state = liveness.state(row.sent_at, row.created_at, row.now, limits)
+    return {
+        "id": row.id,
+        "agent_type": row.agent_type,
+        "binary": row.binary,
+        "host": row.host,
+        "topic": row.agent_type.lower().replace(" ", "_"),  # the incumbent's names: "DHCP agent" is dhcp_agent
+        "availability_zone": row.zone,
+        "admin_state_up": row.admin_state_up,
+        "alive": liveness.alive_on_the_wire(state),
+        "created_at": _time(row.created_at),
+        "started_at": _time(row.started_at),
+        "heartbeat_timestamp": _time(row.sent_at or row.received_at),
+        "configurations": row.configurations,
+        "description": row.description,
+        "resources_synced": None,
+        "state": state.value,
+        "load": row.load or {},
+        "capabilities": row.capabilities,
+        "version": row.version,
+        "last_error": row.last_error or _mismatch(row.settings_mismatch),
+    }
+
+
+def _time(value: datetime.datetime | None) -> str | None:
+    """Agents' times have a format of their own in the Networking API."""
+    return value.strftime("%Y-%m-%d %H:%M:%S") if value else None
+
+
+def _mismatch(settings: dict[str, Any]) -> str | None:
+    """{"mtu": [1450, 1500]} (ours, theirs) as a sentence."""
+    if not settings:
+        return None
+    parts = [f"{name} is {theirs!r} there and {ours!r} on the server" for name, (ours, theirs) in sorted(settings.items())]
+    return "settings that must agree do not: " + "; ".join(parts)

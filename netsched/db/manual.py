@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import sqlalchemy as sa
+from sqlalchemy import exc
 
 from netsched import errors
 from netsched.db import base, binding, decision, placement
@@ -15,7 +16,10 @@ from netsched.db.binding import binding as table
 from netsched.model.principal import Principal
 
 if TYPE_CHECKING:
-    from netsched.db.session import Transaction
+    from netsched.db.session import Database, Transaction
+
+T = TypeVar("T")
+ROUNDS = 8  # while schedulers win the races
 
 
 def bind(
@@ -120,3 +124,13 @@ def delete_agent(tx: Transaction, agent_id: str, by: Principal) -> bool:
     decision.insert(tx, [decision.Decision("agent", agent_id, None, "agent-delete", 0, agent_id, None, what, by)])
     tx.execute(sa.delete(agent).where(agent.c.id == agent_id))  # its claims, interests and bars go with it
     return True
+
+
+def repeated(database: Database, work: Callable[[Transaction], T]) -> T:
+    """`work` in a transaction, again when a scheduler was faster: it reads everything anew each time."""
+    for _ in range(ROUNDS):
+        try:
+            return database.write(work)
+        except (placement.Raced, exc.IntegrityError):
+            continue
+    raise errors.Conflict(reason="The scheduler is changing this binding just now. Repeat the request.")

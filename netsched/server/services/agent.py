@@ -1,0 +1,96 @@
+"""Agents as operators see and steer them: list, show, disable, describe, delete."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from netsched import errors
+from netsched.db import agent as agents
+from netsched.db import decision, manual
+from netsched.db.session import Database, Transaction
+from netsched.model import liveness
+from netsched.model.principal import Principal
+from netsched.model.query import Query
+
+
+class AgentService:
+    """Filters, sorts and pages in Python: `alive` and `state` are no columns, and agents are few thousands at most."""
+
+    def __init__(self, database: Database, limits: liveness.Limits) -> None:
+        self._database = database
+        self._limits = limits
+
+    def list(self, principal: Principal, query: Query) -> list[dict[str, Any]]:
+        with self._database.read() as connection:
+            found = agents.list_(connection, self._limits)
+        for name, accepted in query.filters.items():
+            found = [agent for agent in found if _matches(name, agent, accepted)]
+        return _page(found, query)
+
+    def get(self, principal: Principal, agent_id: str) -> dict[str, Any]:
+        with self._database.read() as connection:
+            found = agents.by_ids(connection, self._limits, [agent_id])
+        if agent_id not in found:
+            raise errors.AgentNotFound(id=agent_id)
+        return found[agent_id]
+
+    def update(
+        self, principal: Principal, agent_id: str, changes: dict[str, Any], if_match: int | None = None
+    ) -> dict[str, Any]:
+        """Agents have no revision number, so `if_match` guards nothing here. Disabling moves nothing by itself."""
+        action = "agent-update"
+        if "admin_state_up" in changes:
+            action = "agent-enable" if changes["admin_state_up"] else "agent-disable"
+
+        def work(tx: Transaction) -> None:
+            if changes and not agents.update(tx, agent_id, changes):
+                raise errors.AgentNotFound(id=agent_id)
+            record = {"changes": changes}
+            decision.insert(tx, [decision.Decision("agent", agent_id, None, action, 0, agent_id, None, record, principal)])
+
+        if changes:
+            self._database.write(work)
+        return self.get(principal, agent_id)
+
+    def delete(self, principal: Principal, agent_id: str, if_match: int | None = None) -> None:
+        """What it held goes back to the scheduler in the same transaction. An agent that lives comes back, empty."""
+        if not manual.repeated(self._database, lambda tx: manual.delete_agent(tx, agent_id, principal)):
+            raise errors.AgentNotFound(id=agent_id)
+
+
+def _matches(name: str, agent: dict[str, Any], accepted: tuple[Any, ...]) -> bool:
+    if name not in agent:
+        raise errors.HTTPBadRequest(reason=f"['{name}'] is invalid attribute for filtering")
+    return any(_text(agent[name]) == _text(value) for value in accepted)
+
+
+def _text(value: Any) -> str:
+    """Filters come as text or as values; "True" and True, and null and the empty string, are one to a client."""
+    if value is None:
+        return ""
+    return str(value).lower() if str(value).lower() in ("true", "false") else str(value)
+
+
+def _page(found: list[dict[str, Any]], query: Query) -> list[dict[str, Any]]:
+    """Sorted by `query.sorts`, then by id; the page behind the marker, or before it for page_reverse."""
+    ordered = sorted(found, key=lambda agent: str(agent["id"]))
+    for name, ascending in reversed(query.sorts):
+        if found and name not in found[0]:
+            raise errors.InvalidInput(reason=f"sort_key: '{name}' is invalid attribute for sorting")
+        ordered.sort(key=_key(name), reverse=not ascending)
+    start, end = 0, len(ordered)
+    if query.marker is not None:
+        at = next((n for n, agent in enumerate(ordered) if agent["id"] == query.marker), None)
+        if at is None:
+            raise errors.InvalidInput(reason=f"marker: '{query.marker}' could not be found")
+        start, end = (0, at) if query.page_reverse else (at + 1, end)
+    if query.limit is not None and query.page_reverse:
+        start = max(start, end - query.limit)
+    elif query.limit is not None:
+        end = min(end, start + query.limit)
+    return ordered[start:end]
+
+
+def _key(name: str) -> Callable[[dict[str, Any]], str]:
+    return lambda agent: _text(agent[name])
