@@ -1,0 +1,302 @@
+"""One agent: what it hears moves its copies, what moved is applied, what is in force is reported.
+
+It runs in two ways. `start` gives it threads of its own. Without, `tick` does all that is due and returns, so flow
+tests run 50 agents on a fake clock in one thread, and a simulation runs thousands on a few.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from netsched import clock, errors
+from netsched.agents.base import heartbeat
+from netsched.agents.base.cache import Cache
+from netsched.agents.base.driver import Driver
+from netsched.agents.base.duty import Duty
+from netsched.agents.base.heartbeat import Heart, Identity
+from netsched.agents.base.loop import Loop, Wanted
+from netsched.agents.base.report import REMOVED
+from netsched.agents.base.store import Saver, Store
+from netsched.rpc.agent import BeatAnswer, Notice, PullRequest, ToServer
+
+LOG = logging.getLogger(__name__)
+
+BATCH = 50  # scopes per pull: bounds the size of an answer
+PULL_RETRY_FIRST, PULL_RETRY_MAX = 1.0, 30.0  # s
+SURVEY_RETRY = 5.0  # s
+ASK_AGAIN = 6  # failures in a row (about 30 s), after which the agent asks whether the scope is still its own
+
+
+@dataclass(frozen=True)
+class AgentSettings:
+    """Seconds. `patience`: how long a started agent waits for the server's word before it rebuilds from its own copy.
+    `supervision`: between checks of a scope in force, 0 for none. `prompt_ack`: beat soon after a scope came into force.
+    `spread`: after a restore of the database agents pull everything, each after a random part of this."""
+
+    workers: int = 4
+    supervision: float = 1.5
+    prompt_ack: bool = True
+    serve_when_admin_down: bool = True
+    patience: float = 3.0
+    spread: float = 10.0
+    seed: int | None = None
+    boot_id: str | None = None  # None: the kernel's
+
+
+class Agent:
+    def __init__(
+        self,
+        identity: Identity,
+        driver: Driver,
+        server: ToServer,
+        store: Store,
+        clock_: clock.Clock,
+        settings: AgentSettings | None = None,
+    ) -> None:
+        self.settings = settings or AgentSettings()
+        self._driver = driver
+        self._server = server
+        self._clock = clock_
+        self._rng = random.Random(self.settings.seed)
+        self.identity = identity
+        self.cache = Cache(clock_)
+        own_boot = heartbeat.boot_id() if self.settings.boot_id is None else self.settings.boot_id
+        self.heart = Heart(identity, clock_, self._rng, own_boot)
+        self.loop = Loop(driver, self, clock_, self._rng, self.settings.supervision)
+        self.saver = Saver(store, self.cache, clock_)
+        self._survey_at = clock_.monotonic()
+        self._surveyed = False
+        self._settled = False
+        self._pull_failures = 0
+        self._outage = False
+        self._serving = True
+        self._incarnation_seen = ""
+        self._duties: list[Duty] = []
+        incarnation, copies = store.load()
+        self._incarnation_seen = incarnation
+        self.cache.load(incarnation, copies)
+        for scope in copies:
+            self.loop.mark(scope, removal=False)
+        self.loop.hold(clock_.monotonic() + self.settings.patience)
+
+    # Lives
+
+    def start(self) -> None:
+        """With threads: one beats, one pulls, one writes to disk, the rest apply."""
+        name = f"{self.identity.binary}@{self.identity.host}"
+        self._duties = [
+            Duty(f"{name} beat", self.heart.due, self.beat, self._clock),
+            Duty(f"{name} pull", self._pull_due, self.pull, self._clock),
+            Duty(f"{name} save", self.saver.due, self.saver.save, self._clock),
+        ]
+        for number in range(self.settings.workers):
+            self._duties.append(Duty(f"{name} worker {number}", self.loop.due, self._work, self._clock))
+        for duty in self._duties:
+            duty.start()
+
+    def stop(self, timeout: float = 10.0) -> None:
+        """Leave everything on the machine as it is, and the copies on disk."""
+        duties, self._duties = self._duties, []
+        for duty in duties:
+            duty.stop()
+        deadline = self._clock.monotonic() + timeout
+        for duty in duties:
+            duty.join(max(0.0, deadline - self._clock.monotonic()))
+        self.saver.save()
+
+    def due(self) -> float:
+        """When (monotonic) `tick` will find something to do."""
+        return min(self.heart.due(), self._pull_due(), self.loop.due(), self.saver.due())
+
+    def tick(self) -> None:
+        """Do all that is due, beats included."""
+        if self.heart.due() <= self._clock.monotonic():
+            self.beat()
+        self.step()
+
+    def step(self) -> bool:
+        """Do all that is due but beat: pulls, applies, checks, saving. True if there was anything."""
+        busy = False
+        while True:
+            now = self._clock.monotonic()
+            if self._pull_due() <= now:
+                self.pull()
+            elif not self.loop.run_one():
+                break
+            busy = True
+        if self.saver.due() <= self._clock.monotonic():
+            self.saver.save()
+        return busy
+
+    # What comes in
+
+    def on_answer(self, answer: BeatAnswer) -> None:
+        if not self.heart.answered(answer):
+            return
+        self._reached()
+        self.cache.meet(answer.incarnation, self._rng.uniform(0, self.settings.spread))
+        self._look_at_incarnation()
+        self.cache.suspect(answer.dropped)
+        self.cache.lagging(answer.lagging)
+        self._administer(answer.admin_state_up)
+        self.on_notices(answer.notices)
+
+    def on_notices(self, notices: Iterable[Notice]) -> None:
+        self._moved(self.cache.notices(notices))
+        self._wake()
+
+    # What goes out
+
+    def beat(self) -> None:
+        self._watch_lease()
+        load = {"busy": round(self.loop.load(self.settings.workers), 2), "backlog": float(self.loop.backlog())}
+        try:
+            self._server.beat(self.heart.beat(load))
+        except errors.NetschedError as error:
+            self._lost(str(error))
+
+    def pull(self) -> None:
+        """One batch of what is due."""
+        if not self._surveyed and not self._survey():
+            return
+        items = self.cache.take(BATCH, not self.heart.holds_lease())
+        if items:
+            me = self.identity
+            request = PullRequest(
+                agent_type=me.agent_type, host=me.host, incarnation=self.cache.incarnation, items=items
+            )
+            self._pull(request)
+        self._settle()
+        self._wake()
+
+    def _pull(self, request: PullRequest) -> None:
+        asked = [item.scope for item in request.items]
+        try:
+            answer = self._server.pull(request)
+        except errors.NetschedError as error:
+            pause = min(PULL_RETRY_MAX, PULL_RETRY_FIRST * 2 ** min(self._pull_failures, 10))
+            self._pull_failures += 1
+            self.cache.pull_failed(asked, pause * self._rng.uniform(0.5, 1.5))
+            self._lost(str(error))
+            return
+        except BaseException:
+            self.cache.pull_failed(asked, PULL_RETRY_MAX)
+            raise
+        self._pull_failures = 0
+        moved = self.cache.pulled(request, answer)
+        self._look_at_incarnation()
+        self._moved(moved)
+
+    # Outcome, called by the loop
+
+    def wanted(self, scope: str) -> Wanted:
+        copy = self.cache.get(scope)
+        if copy is None:
+            return Wanted(self.cache.released_epoch(scope), REMOVED, None)
+        return Wanted(copy.epoch, copy.position, copy.content if self._serving else None)
+
+    def applied(self, scope: str, wanted: Wanted) -> None:
+        mine = self.cache.get(scope)
+        if mine is not None and (mine.epoch, mine.position) < (wanted.epoch, wanted.position):
+            return  # positions of an incarnation that ended meanwhile
+        if wanted.position == REMOVED:
+            LOG.info("%s is removed", scope)
+            self.cache.forget_released(scope)
+        self.heart.report.applied(scope, wanted.epoch, wanted.position)
+        if self.settings.prompt_ack:
+            self.heart.soon()
+            self._wake()
+
+    def failed(self, scope: str, wanted: Wanted, message: str, failures: int) -> None:
+        if self.heart.report.fault(scope, wanted.epoch, message):
+            self.heart.soon()
+        if failures % ASK_AGAIN == 0 and wanted.position != REMOVED:
+            self.cache.suspect([scope])
+        self._wake()
+
+    def fine(self, scope: str, wanted: Wanted) -> None:
+        if self.heart.report.fault(scope, wanted.epoch, None):
+            LOG.info("%s works again", scope)
+            self.heart.soon()
+            self._wake()
+
+    # Inside
+
+    def _moved(self, scopes: Iterable[str]) -> None:
+        for scope in scopes:
+            removal = self.cache.get(scope) is None
+            self.loop.mark(scope, removal or not self._serving)
+            self.saver.later(scope, at_once=removal)
+
+    def _work(self) -> None:
+        self.loop.run_one()
+        if self.loop.backlog():
+            self._wake()  # what waited for a removal may be begun now
+
+    def _wake(self) -> None:
+        for duty in self._duties:
+            duty.wake()
+
+    def _pull_due(self) -> float:
+        if not self._surveyed:
+            return self._survey_at
+        if not self._settled and not self.cache.unsettled():
+            return self._clock.monotonic()
+        return self.cache.due(not self.heart.holds_lease())
+
+    def _survey(self) -> bool:
+        """What did an earlier life leave here that is not in the copy? A pull decides about it: while no server
+        answers it is left alone, since somebody may depend on it."""
+        try:
+            found = self._driver.actual()
+        except errors.NetschedError as error:
+            LOG.warning("cannot tell what is on this machine: %s", error)
+            self._survey_at = self._clock.monotonic() + SURVEY_RETRY
+            return False
+        self._surveyed = True
+        self.heart.report.found(found)
+        self.cache.suspect(found - self.cache.scopes())
+        return True
+
+    def _settle(self) -> None:
+        """The server has said what is left of what an earlier life held: no reason to wait any longer."""
+        if not self._settled and not self.cache.unsettled():
+            self._settled = True
+            self.loop.hold(-float("inf"))
+
+    def _look_at_incarnation(self) -> None:
+        """Whichever message told of it first."""
+        incarnation = self.cache.incarnation
+        if incarnation == self._incarnation_seen:
+            return
+        if self._incarnation_seen:
+            LOG.warning("the server's database is another one now: everything is pulled anew")
+            self.heart.report.forget_positions()
+        self._incarnation_seen = incarnation
+        self.saver.meet()
+
+    def _administer(self, admin_state_up: bool) -> None:
+        serving = admin_state_up or self.settings.serve_when_admin_down
+        if serving == self._serving:
+            return
+        LOG.info("administratively %s: %s", "up" if admin_state_up else "down", "serving" if serving else "not serving")
+        self._serving = serving
+        for scope in self.cache.scopes():
+            self.loop.mark(scope, removal=not serving)
+
+    def _lost(self, reason: str) -> None:
+        if not self._outage:
+            self._outage = True
+            LOG.warning("no server: %s; what is held stays in force", reason)
+
+    def _reached(self) -> None:
+        if self._outage:
+            self._outage = False
+            LOG.info("the server answers again")
+
+    def _watch_lease(self) -> None:
+        if self.heart.was_answered() and not self.heart.holds_lease():
+            self._lost("it has not answered for longer than the lease")

@@ -1,0 +1,92 @@
+"""A process with one agent or many, and the one delivery address they share."""
+
+from __future__ import annotations
+
+import logging
+import random
+import signal
+import threading
+from collections.abc import Iterable
+
+from netsched import errors
+from netsched.agents.base.agent import Agent
+from netsched.rpc import transport
+from netsched.rpc.agent import BeatAnswer, Notice, agent_handler, recipient
+
+LOG = logging.getLogger(__name__)
+
+LISTEN_RETRY = 2.0  # s
+
+
+class AgentProcess:
+    """Hands messages for `address` to the agents they name. Agents may be added and removed while it runs."""
+
+    def __init__(self, transport_: transport.Transport, address: str, agents: Iterable[Agent] = ()) -> None:
+        self._transport = transport_
+        self.address = address
+        self._agents: dict[str, Agent] = {}
+        self._serving: transport.Serving | None = None
+        self._stopping = threading.Event()
+        self._listener: threading.Thread | None = None
+        for agent in agents:
+            self.add(agent)
+
+    def add(self, agent: Agent) -> None:
+        self._agents[recipient(agent.identity.agent_type, agent.identity.host)] = agent
+
+    def remove(self, agent: Agent) -> None:
+        self._agents.pop(recipient(agent.identity.agent_type, agent.identity.host), None)
+
+    def listen(self) -> None:
+        """Serve the address. Raises Unavailable while there is no broker."""
+        self._serving = self._transport.serve(self.address, agent_handler(self._on_answer, self._on_notices))
+
+    def start(self) -> None:
+        """Agents begin at once, with threads: what they hold must come into force even if no broker is there yet."""
+        self._listener = threading.Thread(target=self._listen, name="listen", daemon=True)
+        self._listener.start()
+        for agent in list(self._agents.values()):
+            agent.start()
+
+    def stop(self) -> None:
+        """Hear nothing more, stop the agents, leave the machine as it is."""
+        self._stopping.set()
+        if self._listener is not None:
+            self._listener.join(LISTEN_RETRY)
+        if self._serving is not None:
+            self._serving.stop()
+            self._serving = None
+        for agent in list(self._agents.values()):
+            agent.stop()
+
+    def run(self) -> None:
+        """Until SIGTERM or SIGINT."""
+        done = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: done.set())
+        self.start()
+        LOG.info("%s: %s", self.address, ", ".join(sorted(self._agents)))
+        done.wait()
+        self.stop()
+
+    def _listen(self) -> None:
+        said = False
+        while not self._stopping.is_set():
+            try:
+                self.listen()
+                return
+            except errors.Unavailable as error:
+                if not said:
+                    LOG.warning("no messages yet: %s", error)
+                    said = True
+                self._stopping.wait(LISTEN_RETRY * random.uniform(0.5, 1.5))
+
+    def _on_answer(self, answer: BeatAnswer) -> None:
+        agent = self._agents.get(recipient(answer.agent_type, answer.host))
+        if agent is not None:
+            agent.on_answer(answer)
+
+    def _on_notices(self, to: str, notices: list[Notice]) -> None:
+        agent = self._agents.get(to)
+        if agent is not None:
+            agent.on_notices(notices)

@@ -1,0 +1,118 @@
+"""What the next beat has to say: scopes in force that changed since the last answered beat, and faults.
+
+A change is stamped with the sequence of the first beat that can carry it, so an answer to any beat from there on
+acknowledges it, whatever became of the others.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+from netsched.model import checksum
+from netsched.rpc.agent import Applied, Fault
+
+REMOVED = -1  # position of a scope that is gone
+NOT_IN_FORCE = 0  # position of a scope that is held and of which nothing is in force yet
+
+
+@dataclass(frozen=True)
+class Said:
+    """The part of a beat that this module fills."""
+
+    applied: list[Applied]
+    complete: bool
+    count: int
+    checksum: int
+    faults: list[Fault]
+
+
+class Report:
+    """Thread-safe. `leftovers`: scopes that an earlier life left on the machine and nobody has accounted for; as long
+    as there are some, no beat claims to be the whole truth (None: not yet looked)."""
+
+    def __init__(self, first_sequence: int) -> None:
+        self._lock = threading.Lock()
+        self._next = first_sequence
+        self._applied: dict[str, tuple[int, int]] = {}
+        self._checksum = 0
+        self._unsaid: dict[str, tuple[int, Applied]] = {}
+        self._faults: dict[str, Fault] = {}
+        self._unsaid_faults: dict[str, tuple[int, Fault]] = {}
+        self._complete_since: int | None = first_sequence
+        self._leftovers: set[str] | None = None
+
+    def applied(self, scope: str, epoch: int, position: int) -> None:
+        """`scope` is in force at this position, read back from the machine; REMOVED: nothing is left of it."""
+        with self._lock:
+            before = self._applied.pop(scope, None)
+            if before is not None:
+                self._checksum ^= checksum.element(scope, *before)
+            if position != REMOVED:
+                self._applied[scope] = (epoch, position)
+                self._checksum ^= checksum.element(scope, epoch, position)
+            if before != (epoch, position):
+                self._unsaid[scope] = (self._next, Applied(scope=scope, epoch=epoch, position=position))
+            if self._leftovers is not None:
+                self._leftovers.discard(scope)
+
+    def fault(self, scope: str, epoch: int, message: str | None) -> bool:
+        """Applying failed, or works again (None); True if that is news. A scope with a fault counts as held, so that
+        the server can take it away again."""
+        with self._lock:
+            known = self._faults.get(scope)
+            if (known.message if known else None) == message:
+                return False
+            fault = Fault(scope=scope, epoch=epoch, message=message)
+            self._unsaid_faults[scope] = (self._next, fault)
+            if message is None:
+                del self._faults[scope]
+                return True
+            self._faults[scope] = fault
+            held = scope in self._applied
+        if not held:
+            self.applied(scope, epoch, NOT_IN_FORCE)
+        return True
+
+    def is_applied(self, scope: str, epoch: int, position: int) -> bool:
+        with self._lock:
+            return self._applied.get(scope) == (epoch, position)
+
+    def found(self, leftovers: set[str]) -> None:
+        with self._lock:
+            self._leftovers = leftovers - set(self._applied)
+
+    def send_all(self) -> None:
+        """The next beats carry the whole set until one is answered."""
+        with self._lock:
+            self._complete_since = self._next
+
+    def forget_positions(self) -> None:
+        """Another incarnation of the database: what is in force has no position there yet."""
+        with self._lock:
+            for scope in self._applied:
+                self._applied[scope] = (0, NOT_IN_FORCE)
+            self._checksum = checksum.of((scope, 0, NOT_IN_FORCE) for scope in self._applied)
+            self._unsaid.clear()
+            self._complete_since = self._next
+
+    def take(self, sequence: int) -> Said:
+        """For beat `sequence`; all is carried again by the next ones until an answer comes."""
+        with self._lock:
+            self._next = sequence + 1
+            complete = self._complete_since is not None and self._leftovers is not None and not self._leftovers
+            if complete:
+                entries = [Applied(scope=s, epoch=e, position=p) for s, (e, p) in self._applied.items()]
+                entries += [one for _, one in self._unsaid.values() if one.position == REMOVED]
+            else:
+                entries = [one for _, one in self._unsaid.values()]
+            faults = [fault for _, fault in self._unsaid_faults.values()]
+            return Said(entries, complete, len(self._applied), self._checksum, faults)
+
+    def answered(self, sequence: int, complete: bool) -> None:
+        """Beat `sequence`, which was or was not `complete`, is in the database."""
+        with self._lock:
+            self._unsaid = {s: one for s, one in self._unsaid.items() if one[0] > sequence}
+            self._unsaid_faults = {s: one for s, one in self._unsaid_faults.items() if one[0] > sequence}
+            if complete and self._complete_since is not None and self._complete_since <= sequence:
+                self._complete_since = None

@@ -1,0 +1,62 @@
+"""A machine in memory, and the driver that works on it.
+
+The machine outlives the driver, as a host outlives its agent: hand it to the next life. `reboot` empties it.
+"""
+
+from __future__ import annotations
+
+import copy
+import threading
+
+from netsched import errors
+from netsched.agents.base.driver import Content
+
+
+class FakeMachine:
+    """`scopes`: what is in force."""
+
+    def __init__(self) -> None:
+        self.scopes: dict[str, Content] = {}
+
+    def reboot(self) -> None:
+        self.scopes.clear()
+
+
+class FakeDriver:
+    """`calls`: ("apply", scope) and ("remove", scope) in order. `failing`: scopes whose apply raises; `lying`: scopes
+    whose apply returns and does nothing; `buggy`: scopes whose apply raises what no driver should."""
+
+    def __init__(self, machine: FakeMachine | None = None) -> None:
+        self.machine = machine or FakeMachine()
+        self.calls: list[tuple[str, str]] = []
+        self.checks = 0
+        self.failing: set[str] = set()
+        self.lying: set[str] = set()
+        self.buggy: set[str] = set()
+        self.blind = False  # actual() fails
+        self._lock = threading.Lock()
+
+    def apply(self, scope: str, wanted: Content | None) -> None:
+        with self._lock:
+            self.calls.append(("remove" if wanted is None else "apply", scope))
+            if scope in self.failing:
+                raise errors.Unavailable(reason=f"{scope} fails because the test says so")
+            if scope in self.buggy:
+                raise KeyError(scope)
+            if scope in self.lying:
+                return
+            if wanted is None:
+                self.machine.scopes.pop(scope, None)
+            else:
+                self.machine.scopes[scope] = copy.deepcopy(wanted)
+
+    def actual(self) -> set[str]:
+        if self.blind:
+            raise errors.Unavailable(reason="blind because the test says so")
+        with self._lock:
+            return set(self.machine.scopes)
+
+    def check(self, scope: str, wanted: Content | None) -> bool:
+        with self._lock:
+            self.checks += 1
+            return self.machine.scopes.get(scope) == wanted
