@@ -1,0 +1,173 @@
+"""Plug a namespace into a network's bridge, and find out whether it is.
+
+One value, `Plug`, says how it ought to be; `read` gives the same kind of value for what is there, so "in force" is ==.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from netsched import errors
+from netsched.agents.kernel import netlink, netns
+from netsched.agents.kernel.plug import Plug
+
+LOG = logging.getLogger(__name__)
+
+ALIAS = "netsched"  # marks the links that we made: a name alone proves nothing
+
+
+def read(wanted: Plug) -> Plug | None:
+    """The plug as it is now, None when an essential part is missing, down or elsewhere."""
+    if netns.identity(wanted.namespace) is None:
+        return None
+    with netlink.opened() as host:
+        bridge, outside = host.link(wanted.bridge), host.link(wanted.outside)
+    if bridge is None or outside is None or not (bridge.up and outside.up) or outside.master != bridge.index:
+        return None
+    return netns.run_in(wanted.namespace, lambda: _read_inside(wanted, outside))
+
+
+def _read_inside(wanted: Plug, outside: netlink.Link) -> Plug | None:
+    with netlink.opened() as inner:
+        links = inner.links()
+        inside, loopback = links.get(wanted.inside), links.get("lo")
+        strangers = [name for name in links if _is_ours(name) and name != wanted.inside]
+        if inside is None or loopback is None or strangers or not (inside.up and loopback.up):
+            return None
+        return Plug(
+            namespace=wanted.namespace,
+            bridge=wanted.bridge,
+            outside=wanted.outside,
+            inside=wanted.inside,
+            mac=inside.mac,
+            mtu=min(inside.mtu, outside.mtu),
+            addresses=frozenset(inner.addresses(wanted.inside)),
+            gateways=frozenset(inner.gateways()),
+            owner=outside.alias.removeprefix(f"{ALIAS}/"),
+        )
+
+
+def ensure(wanted: Plug) -> None:
+    """Make it so, touching only what differs. Raises NetschedError."""
+    if read(wanted) == wanted:
+        return
+    netns.create(wanted.namespace)
+    with netlink.opened() as host:
+        _ensure_bridge(host, wanted)
+        inside_is_there = netns.run_in(wanted.namespace, lambda: _drop_strangers(wanted))
+        outside = host.link(wanted.outside)
+        if outside is None or not inside_is_there:
+            host.delete_link(wanted.outside)
+            host.add_veth(wanted.outside, wanted.inside, wanted.namespace, f"{ALIAS}/{wanted.owner}")
+            LOG.info("Plugged %s into %s of namespace %s", wanted.bridge, wanted.inside, wanted.namespace)
+        _quiet(wanted.outside)
+        host.change(wanted.outside, mtu=wanted.mtu, master=host.index(wanted.bridge), state="up")
+        netns.run_in(wanted.namespace, lambda: _ensure_inside(wanted))
+
+
+def remove(namespace: str, bridge: str, owner: str) -> None:
+    """Take away the veths of this owner, the namespace, and the bridge if we made it and it has no other port."""
+    unplug(namespace, owner)
+    with netlink.opened() as host:
+        if bridge in own_bridges(host) and is_idle(host, bridge, owner):
+            host.delete_link(bridge)
+            LOG.info("Removed bridge %s", bridge)
+
+
+def unplug(namespace: str, owner: str) -> None:
+    """Take away the veths of this owner and the namespace."""
+    with netlink.opened() as host:
+        for link in host.links().values():
+            if link.alias == f"{ALIAS}/{owner}":
+                host.delete_link(link.name)
+                LOG.info("Removed %s", link.name)
+    if netns.identity(namespace) is not None:
+        LOG.info("Removed namespace %s", namespace)
+    netns.delete(namespace)
+
+
+def own_bridges(host: netlink.Netlink) -> list[str]:
+    """The bridges that we made."""
+    return [link.name for link in host.links().values() if link.kind == "bridge" and link.alias == ALIAS]
+
+
+def is_idle(host: netlink.Netlink, bridge: str, but_for: str) -> bool:
+    """Has this bridge no port, except plugs whose owner starts with `but_for`?"""
+    links = host.links()
+    index = links[bridge].index
+    return all(link.alias.startswith(f"{ALIAS}/{but_for}") for link in links.values() if link.master == index)
+
+
+def owners() -> set[str]:
+    """Whose plugs there are on this host, whether or not somebody still knows of them."""
+    with netlink.opened() as host:
+        aliases = {link.alias for link in host.links().values()}
+    return {alias.removeprefix(f"{ALIAS}/") for alias in aliases if alias.startswith(f"{ALIAS}/")}
+
+
+def _is_ours(name: str) -> bool:
+    return name.startswith("ns-")
+
+
+def _quiet(link: str) -> None:
+    """Keep the host itself off the tenant's network: no address of its own there, no router believed."""
+    netns.set_sysctls({f"net/ipv6/conf/{link}/disable_ipv6": "1"})
+
+
+def _ensure_bridge(host: netlink.Netlink, wanted: Plug) -> None:
+    if host.link(wanted.bridge) is None:
+        host.add_bridge(wanted.bridge, ALIAS)
+        LOG.info("Made bridge %s", wanted.bridge)
+    _quiet(wanted.bridge)
+    host.change(wanted.bridge, state="up")
+
+
+def _drop_strangers(wanted: Plug) -> bool:
+    """Remove plugs of an earlier port from the namespace; is the wanted one there?"""
+    with netlink.opened() as inner:
+        links = inner.links()
+        for name in links:
+            if _is_ours(name) and name != wanted.inside:
+                inner.delete_link(name)
+                LOG.info("Removed %s from namespace %s", name, wanted.namespace)
+        return wanted.inside in links
+
+
+def _ensure_inside(wanted: Plug) -> None:
+    name = wanted.inside
+    netns.set_sysctls(
+        {
+            "net/ipv4/ip_forward": "0",
+            "net/ipv6/conf/all/forwarding": "0",
+            f"net/ipv6/conf/{name}/accept_ra": "0",
+            f"net/ipv6/conf/{name}/autoconf": "0",
+            # The port's addresses are ours by the database; waiting 2 s for duplicates would only delay a fail-over.
+            f"net/ipv6/conf/{name}/accept_dad": "0",
+            f"net/ipv6/conf/{name}/dad_transmits": "0",
+            # Announced when the link comes up, so that switches learn at once where the port now lives.
+            f"net/ipv4/conf/{name}/arp_notify": "1",
+            f"net/ipv6/conf/{name}/ndisc_notify": "1",
+        }
+    )
+    with netlink.opened() as inner:
+        inner.change("lo", state="up")
+        link = inner.link(name)
+        if link is None:
+            raise errors.Unavailable(reason=f"link {name} vanished from namespace {wanted.namespace}")
+        if link.mac != wanted.mac:
+            inner.change(name, state="down", address=wanted.mac)
+        inner.change(name, mtu=wanted.mtu)
+        _ensure_addresses(inner, wanted)
+        inner.change(name, state="up")
+        for gateway in inner.gateways() - wanted.gateways:
+            inner.delete_default_route(gateway)
+        for gateway in wanted.gateways - inner.gateways():
+            inner.add_default_route(gateway)
+
+
+def _ensure_addresses(inner: netlink.Netlink, wanted: Plug) -> None:
+    actual = inner.addresses(wanted.inside)
+    for address in actual - wanted.addresses:
+        inner.delete_address(wanted.inside, address)
+    for address in wanted.addresses - actual:
+        inner.add_address(wanted.inside, address)
