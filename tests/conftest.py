@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from netsched import db
-from netsched.db import base
+from netsched.db import schema
 from netsched.db.session import Database
 from tests.servers import MariaDB, PostgreSQL, RabbitMQ
 
@@ -34,11 +31,8 @@ def mariadb() -> Iterator[MariaDB]:
 
 
 def _with_tables(url: str) -> Database:
-    for module in pkgutil.iter_modules(db.__path__):
-        if module.name != "migrations":  # its modules are for alembic only
-            importlib.import_module(f"netsched.db.{module.name}")  # each file brings its tables
     database = Database(url)
-    base.metadata.create_all(database.engines[0])
+    schema.metadata().create_all(database.engines[0])
     return database
 
 
