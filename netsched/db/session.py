@@ -28,11 +28,16 @@ ATTEMPTS = 12
 RETRIED_CODES = {1213, 1205, "40001", "40P01"}
 
 
+class Repeat(Exception):
+    """Raised by a transaction's work that lost a race, which it will win or be able to explain when run again."""
+
+
 class Transaction:
     """One open write transaction. `log` notes what changed; the notes are written as its last statement."""
 
-    def __init__(self, connection: sa.Connection, now: datetime.datetime) -> None:
+    def __init__(self, connection: sa.Connection, now: datetime.datetime, attempt: int = 1) -> None:
         self.connection = connection
+        self.attempt = attempt  # beyond the first, work may check beforehand what it only tried at first
         self.now = now  # wall clock of this server, for created_at and updated_at
         self.changes: list[change.Entry] = []
 
@@ -107,18 +112,20 @@ class Database:
         """
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                return self._once(work)
+                return self._once(work, attempt)
+            except Repeat as lost:
+                LOG.debug("transaction repeated: %s", lost)
             except exc.DBAPIError as error:
                 if attempt == ATTEMPTS or not self._repeatable(error):
                     raise self._unavailable(error) from error
                 LOG.debug("transaction repeated: %s", error.orig)
-                self._clock.sleep(random.uniform(0, min(0.01 * 2**attempt, 0.5)))
-        raise AssertionError("unreachable")
+            self._clock.sleep(random.uniform(0, min(0.01 * 2**attempt, 0.5)))
+        raise errors.Unavailable(reason=f"The change lost {ATTEMPTS} races with others. Try again.")
 
-    def _once(self, work: Callable[[Transaction], T]) -> T:
+    def _once(self, work: Callable[[Transaction], T], attempt: int) -> T:
         with self._write_lock, self._writer.connect() as connection:
             with connection.begin() as transaction:
-                open_transaction = Transaction(connection, self._clock.utcnow())
+                open_transaction = Transaction(connection, self._clock.utcnow(), attempt)
                 result = work(open_transaction)
                 change.append(open_transaction, open_transaction.changes)
                 try:

@@ -1,0 +1,169 @@
+"""Networks: a row, the ids of their subnets, and the zones of the agents that hold them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from netsched import errors
+from netsched.db import base, query
+from netsched.db.agent import agent
+from netsched.db.binding import binding
+from netsched.db.query import Fields
+from netsched.model import scope
+from netsched.model.query import Query
+
+if TYPE_CHECKING:
+    from netsched.db.session import Transaction
+
+network = sa.Table(
+    "network",
+    base.metadata,
+    *base.standard_columns(),
+    sa.Column("admin_state_up", sa.Boolean, nullable=False, default=True),
+    sa.Column("status", sa.String(16), nullable=False, default="ACTIVE"),
+    sa.Column("shared", sa.Boolean, nullable=False, default=False, index=True),
+    sa.Column("availability_zone_hints", base.Json, nullable=False),
+    sa.Column("mtu", sa.Integer, nullable=False),
+    # Counted up by every change of its set of subnets, first thing: that locks the row, so what is then read of the
+    # other subnets (overlaps, the last one with DHCP) stays true until the commit. No revision: clients never see it.
+    sa.Column("subnet_changes", sa.BigInteger, nullable=False, default=0),
+)
+
+# subnet.py imports this file; two of its columns are wanted here.
+_subnet = sa.table("subnet", sa.column("id"), sa.column("network_id"), sa.column("created_at"))
+
+
+def visible(project_id: str | None) -> sa.ColumnElement[bool] | None:
+    """What a project sees: its own and what is shared. None: no restriction."""
+    return None if project_id is None else sa.or_(network.c.project_id == project_id, network.c.shared.is_(sa.true()))
+
+
+def _with_subnets(values: query.Values) -> query.Condition:
+    return network.c.id.in_(sa.select(_subnet.c.network_id).where(query.any_of(_subnet.c.id, values)))
+
+
+def _in_zones(values: query.Values) -> query.Condition:
+    held = sa.select(binding.c.resource_id).join(agent, agent.c.id == binding.c.agent_id)
+    return network.c.id.in_(held.where(binding.c.resource_type == "network", query.any_of(agent.c.zone, values)))
+
+
+FIELDS = Fields(
+    table=network,
+    columns=query.standard_fields(network)
+    | {name: network.c[name] for name in ("admin_state_up", "status", "shared", "mtu")},
+    conditions={
+        "subnets": _with_subnets,
+        "availability_zones": _in_zones,
+        "availability_zone_hints": query.json_holds(network.c.availability_zone_hints),
+    },
+)
+
+
+def insert_many(tx: Transaction, networks: Sequence[Mapping[str, Any]], mtu: int) -> list[dict[str, Any]]:
+    """Create networks; two statements less than reading them back."""
+    rows = [_row(tx, wanted, mtu) for wanted in networks]
+    for batch in query.batches(rows):
+        tx.execute(sa.insert(network).values(batch))
+    for row in rows:
+        tx.log("network", row["id"], "create", scope.key("network", row["id"]))
+    return [_object(row, [], []) for row in rows]
+
+
+def _row(tx: Transaction, wanted: Mapping[str, Any], mtu: int) -> dict[str, Any]:
+    return query.standard_row(tx, wanted) | {
+        "admin_state_up": wanted.get("admin_state_up", True),
+        "status": "ACTIVE",
+        "shared": wanted.get("shared", False),
+        "availability_zone_hints": list(wanted.get("availability_zone_hints") or []),
+        "mtu": mtu,
+        "subnet_changes": 0,
+    }
+
+
+def _object(row: query.Row, subnets: Iterable[str], zones: Iterable[str]) -> dict[str, Any]:
+    return query.standard_attributes(row) | {
+        "admin_state_up": row["admin_state_up"],
+        "status": row["status"],
+        "shared": row["shared"],
+        "subnets": list(subnets),
+        "availability_zone_hints": row["availability_zone_hints"],
+        "availability_zones": sorted(zones),
+        "mtu": row["mtu"],
+    }
+
+
+def list_(connection: sa.Connection, asked: Query) -> list[dict[str, Any]]:
+    """The networks of one page. At most three statements, whatever the number of rows."""
+    page = query.page(connection, FIELDS, asked, visible(asked.visible_to)).subquery()
+    return query.turned(_read(connection, page, query.order(FIELDS, asked)), asked)
+
+
+def by_ids(connection: sa.Connection, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """The networks of those ids that exist."""
+    found = {}
+    for batch in query.batches(ids):
+        page = sa.select(network.c.id).where(network.c.id.in_(batch)).subquery()
+        found.update({item["id"]: item for item in _read(connection, page, [network.c.id])})
+    return found
+
+
+def in_networks(connection: sa.Connection, network_ids: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
+    """A network is the one member of its kind in its own scope."""
+    return {found: [item] for found, item in by_ids(connection, network_ids).items()}
+
+
+def get(connection: sa.Connection, network_id: str, visible_to: str | None = None) -> dict[str, Any]:
+    """Raises NetworkNotFound, also for what the project may not see."""
+    return query.only(list_(connection, query.by_id(network_id, visible_to)), errors.NetworkNotFound, network_id)
+
+
+def _read(connection: sa.Connection, page: sa.Subquery, order: Sequence[Any]) -> list[dict[str, Any]]:
+    statement = (
+        sa.select(network, _subnet.c.id.label("has_subnet"))
+        .join(page, page.c.id == network.c.id)
+        .outerjoin(_subnet, _subnet.c.network_id == network.c.id)
+        .order_by(*order, _subnet.c.created_at, _subnet.c.id)
+    )
+    rows: dict[str, sa.RowMapping] = {}
+    subnets: dict[str, list[str]] = {}
+    for row in connection.execute(statement).mappings():
+        rows[row["id"]] = row
+        subnets.setdefault(row["id"], []).extend([row["has_subnet"]] if row["has_subnet"] else [])
+    zones = _zones(connection, page) if rows else {}
+    return [_object(row, subnets[key], zones.get(key, ())) for key, row in rows.items()]
+
+
+def _zones(connection: sa.Connection, page: sa.Subquery) -> dict[str, set[str]]:
+    statement = (
+        sa.select(binding.c.resource_id, agent.c.zone)
+        .join(page, page.c.id == binding.c.resource_id)
+        .join(agent, agent.c.id == binding.c.agent_id)
+        .where(binding.c.resource_type == "network")
+    )
+    zones: dict[str, set[str]] = {}
+    for row in connection.execute(statement):
+        zones.setdefault(row.resource_id, set()).add(row.zone)
+    return zones
+
+
+def lock(tx: Transaction, network_id: str) -> bool:
+    """Hold off other changes of the network's set of subnets until the commit. False: there is no such network."""
+    counted = sa.update(network).where(network.c.id == network_id).values(subnet_changes=network.c.subnet_changes + 1)
+    return tx.execute(counted).rowcount == 1
+
+
+def update(tx: Transaction, network_id: str, changes: Mapping[str, Any], if_match: int | None) -> None:
+    """Write the changed attributes. Raises NetworkNotFound, RevisionNumberConstraintFailed."""
+    names = ("name", "description", "admin_state_up", "shared")
+    values = {name: changes[name] for name in names if name in changes}
+    query.revise(tx, network, network_id, if_match, errors.NetworkNotFound, values)
+    tx.log("network", network_id, "update", scope.key("network", network_id))
+
+
+def remove(tx: Transaction, network_id: str) -> None:
+    """Delete the row. Its subnets go along; ports must be gone."""
+    query.guarded(tx, sa.delete(network).where(network.c.id == network_id))
+    tx.log("network", network_id, "delete", scope.key("network", network_id))

@@ -1,0 +1,165 @@
+"""Subnets: rows, and networks read together with their subnets, which is how every change of them begins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from netsched import errors
+from netsched.db import address, base, query
+from netsched.db.network import network
+from netsched.db.query import Fields
+from netsched.model import addressing, scope
+from netsched.model.query import Query
+
+if TYPE_CHECKING:
+    from netsched.db.session import Transaction
+
+subnet = sa.Table(
+    "subnet",
+    base.metadata,
+    *base.standard_columns(),
+    sa.Column("network_id", base.Id, sa.ForeignKey("network.id", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("ip_version", sa.SmallInteger, nullable=False),
+    sa.Column("cidr", sa.String(64), nullable=False),
+    sa.Column("gateway_ip", sa.String(64), nullable=True),
+    # [{"start", "end"}], in order. Not rows: they are only ever wanted together with the subnet.
+    sa.Column("allocation_pools", base.Json, nullable=False),
+    sa.Column("dns_nameservers", base.Json, nullable=False),
+    sa.Column("host_routes", base.Json, nullable=False),
+    sa.Column("enable_dhcp", sa.Boolean, nullable=False),
+    sa.Column("ipv6_ra_mode", sa.String(16), nullable=True),
+    sa.Column("ipv6_address_mode", sa.String(16), nullable=True),
+    sa.Column("allocations", sa.BigInteger, nullable=False, default=0),  # see address.py; no revision of the object
+)
+
+_PLAIN = (
+    "network_id", "ip_version", "cidr", "gateway_ip", "allocation_pools", "dns_nameservers", "host_routes",
+    "enable_dhcp", "ipv6_ra_mode", "ipv6_address_mode",
+)  # fmt: skip
+_CHANGEABLE = (
+    "name", "description", "gateway_ip", "allocation_pools", "dns_nameservers", "host_routes", "enable_dhcp"
+)  # fmt: skip
+
+
+def visible(project_id: str | None) -> sa.ColumnElement[bool] | None:
+    """What a project sees: its own, those on its own networks, and those on shared networks."""
+    if project_id is None:
+        return None
+    theirs = sa.or_(network.c.project_id == project_id, network.c.shared.is_(sa.true()))
+    return sa.or_(subnet.c.project_id == project_id, subnet.c.network_id.in_(sa.select(network.c.id).where(theirs)))
+
+
+_JSON = ("allocation_pools", "dns_nameservers", "host_routes")
+FIELDS = Fields(
+    table=subnet,
+    columns=query.standard_fields(subnet) | {name: subnet.c[name] for name in _PLAIN if name not in _JSON},
+    conditions={name: query.json_holds(subnet.c[name]) for name in _JSON},
+)
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """A network as far as its subnets and ports need it."""
+
+    id: str
+    project_id: str
+    shared: bool
+    zone_hints: tuple[str, ...]
+    subnets: tuple[dict[str, Any], ...]  # oldest first
+
+    def visible_to(self, project_id: str | None) -> bool:
+        return project_id is None or self.shared or self.project_id == project_id
+
+
+def surroundings(tx: Transaction, network_ids: Iterable[str]) -> dict[str, Surroundings]:
+    """Networks with all their subnets; one statement for up to 1,000 networks."""
+    found: dict[str, Surroundings] = {}
+    for batch in query.batches(sorted(set(network_ids))):
+        found.update(_surroundings(tx, batch))
+    return found
+
+
+def _surroundings(tx: Transaction, network_ids: Sequence[str]) -> dict[str, Surroundings]:
+    columns = [network.c[name].label(f"network_{name}_") for name in ("id", "project_id", "shared")]
+    statement = (
+        sa.select(*columns, network.c.availability_zone_hints, subnet)
+        .outerjoin(subnet, subnet.c.network_id == network.c.id)
+        .where(network.c.id.in_(network_ids))
+        .order_by(subnet.c.created_at, subnet.c.id)
+    )
+    rows: dict[str, sa.RowMapping] = {}
+    subnets: dict[str, list[dict[str, Any]]] = {}
+    for row in tx.execute(statement).mappings():
+        rows[row["network_id_"]] = row
+        subnets.setdefault(row["network_id_"], []).extend([_object(row)] if row["id"] is not None else [])
+    return {
+        key: Surroundings(
+            id=key,
+            project_id=row["network_project_id_"],
+            shared=row["network_shared_"],
+            zone_hints=tuple(row["availability_zone_hints"]),
+            subnets=tuple(subnets[key]),
+        )
+        for key, row in rows.items()
+    }
+
+
+def insert(tx: Transaction, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """Write one subnet, checked by the service, with its pools all free."""
+    row = query.standard_row(tx, wanted) | {name: wanted[name] for name in _PLAIN} | {"allocations": 0}
+    query.guarded(tx, sa.insert(subnet).values(row))
+    address.fill(tx, row["id"], addressing.pools_as_ranges(row["allocation_pools"]))
+    tx.log("subnet", row["id"], "create", scope.key("network", row["network_id"]))
+    return _object(row)
+
+
+def _object(row: query.Row) -> dict[str, Any]:
+    return query.standard_attributes(row) | {name: row[name] for name in _PLAIN}
+
+
+def list_(connection: sa.Connection, asked: Query) -> list[dict[str, Any]]:
+    """The subnets of one page; one statement, or two with a marker."""
+    page = query.page(connection, FIELDS, asked, visible(asked.visible_to)).subquery()
+    statement = sa.select(subnet).join(page, page.c.id == subnet.c.id).order_by(*query.order(FIELDS, asked))
+    return query.turned([_object(row) for row in connection.execute(statement).mappings()], asked)
+
+
+def by_ids(connection: sa.Connection, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """The subnets of those ids that exist."""
+    found = {}
+    for batch in query.batches(ids):
+        for row in connection.execute(sa.select(subnet).where(subnet.c.id.in_(batch))).mappings():
+            found[row["id"]] = _object(row)
+    return found
+
+
+def in_networks(connection: sa.Connection, network_ids: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
+    """The subnets of each network that has some, oldest first."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for batch in query.batches(network_ids):
+        wanted = sa.select(subnet).where(subnet.c.network_id.in_(batch)).order_by(subnet.c.created_at, subnet.c.id)
+        for row in connection.execute(wanted).mappings():
+            found.setdefault(row["network_id"], []).append(_object(row))
+    return found
+
+
+def get(connection: sa.Connection, subnet_id: str, visible_to: str | None = None) -> dict[str, Any]:
+    """Raises SubnetNotFound, also for what the project may not see."""
+    return query.only(list_(connection, query.by_id(subnet_id, visible_to)), errors.SubnetNotFound, subnet_id)
+
+
+def update(tx: Transaction, before: Mapping[str, Any], changes: Mapping[str, Any], if_match: int | None) -> None:
+    """Write the changed attributes, checked by the service. Raises SubnetNotFound, RevisionNumberConstraintFailed."""
+    values = {name: changes[name] for name in _CHANGEABLE if name in changes}
+    query.revise(tx, subnet, before["id"], if_match, errors.SubnetNotFound, values)
+    tx.log("subnet", before["id"], "update", scope.key("network", before["network_id"]))
+
+
+def remove(tx: Transaction, gone: Mapping[str, Any]) -> None:
+    """Delete the row, and with it its free addresses; no port may have an address of it any more."""
+    query.guarded(tx, sa.delete(subnet).where(subnet.c.id == gone["id"]))
+    tx.log("subnet", gone["id"], "delete", scope.key("network", gone["network_id"]))
