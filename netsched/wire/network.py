@@ -23,7 +23,7 @@ class Network(Resource):
     status: Annotated[types.Text, READ_ONLY]
     shared: Annotated[types.Boolean, WRITABLE] = False
     subnets: Annotated[list[types.Text], UNSORTED]
-    availability_zone_hints: Annotated[list[types.Zone], Attr(post=True, filter=False, sort=False)] = []
+    availability_zone_hints: Annotated[list[types.Zone], Attr(post=True, sort=False)] = []
     availability_zones: Annotated[list[types.Text], UNSORTED]
     mtu: Annotated[types.Integer, READ_ONLY]
     created_at: Annotated[types.Time, READ_ONLY]

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, NotRequired
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema, with_config
-from typing_extensions import NotRequired, TypedDict
+from typing_extensions import TypedDict
 
 from netsched import errors
 from netsched.wire import types
 from netsched.wire.resource import READ_ONLY, Attr, Definition, Resource
 
 WRITABLE = Attr(post=True, put=True)
-LISTED = Attr(post=True, put=True, filter=False, sort=False)
+LISTED = Attr(post=True, put=True, sort=False)
 _OPTION_NAME = re.compile(r"[A-Za-z0-9:_-]{1,64}")
 _OPTION_VALUE = re.compile(r"[\x20-\x7e]{0,255}")
 MAX_FIXED_IPS = 16
@@ -98,7 +98,7 @@ class Port(Resource):
     tenant_id: Annotated[types.Line, Attr(post=True)]
     network_id: Annotated[types.Uuid, Attr(post=True, required=True)]
     mac_address: Annotated[types.Mac, WRITABLE]
-    fixed_ips: Annotated[FixedIps, Attr(post=True, put=True, sort=False)]
+    fixed_ips: Annotated[FixedIps, LISTED]
     admin_state_up: Annotated[types.Boolean, WRITABLE] = True
     status: Annotated[types.Text, READ_ONLY]
     device_id: Annotated[types.Line, WRITABLE] = ""
@@ -106,11 +106,9 @@ class Port(Resource):
     extra_dhcp_opts: Annotated[DhcpOptions, LISTED] = []
     binding_host_id: Annotated[types.Host, Attr(post=True, put=True, name="binding:host_id")] = ""
     binding_vnic_type: Annotated[types.VnicType, Attr(post=True, put=True, name="binding:vnic_type")] = "normal"
-    binding_profile: Annotated[
-        types.Profile, Attr(post=True, put=True, filter=False, sort=False, name="binding:profile")
-    ] = {}
-    binding_vif_type: Annotated[types.Text, Attr(filter=False, sort=False, name="binding:vif_type")]
-    binding_vif_details: Annotated[types.Free, Attr(filter=False, sort=False, name="binding:vif_details")]
+    binding_profile: Annotated[types.Profile, Attr(post=True, put=True, sort=False, name="binding:profile")] = {}
+    binding_vif_type: Annotated[types.Text, Attr(name="binding:vif_type")]
+    binding_vif_details: Annotated[types.Free, Attr(sort=False, name="binding:vif_details")]
     created_at: Annotated[types.Time, READ_ONLY]
     updated_at: Annotated[types.Time, READ_ONLY]
     revision_number: Annotated[types.Integer, READ_ONLY]

@@ -35,7 +35,7 @@ class Attr:
 
 
 READ_ONLY = Attr()
-UNSORTED = Attr(filter=False, sort=False)  # lists and dictionaries that the server writes
+UNSORTED = Attr(sort=False)  # lists and dictionaries that the server writes
 
 
 @dataclass(frozen=True)
@@ -48,15 +48,21 @@ class Attribute:
     attr: Attr
     default: Any
     convert: pydantic.TypeAdapter[Any]
+    schema: Mapping[str, Any]
 
     @property
     def has_default(self) -> bool:
         return self.default is not PydanticUndefined
 
-    def is_guarded(self, value: Any) -> bool:
+    @property
+    def is_number(self) -> bool:
+        return self.schema.get("type") in ("boolean", "integer")
+
+    def is_guarded(self, value: Any, on_post: bool) -> bool:
+        """Does setting this value need the permission of the attribute's own policy rule?"""
         if self.attr.guarded is not None:
             return self.attr.guarded(value)
-        return not self.has_default or value != self.default
+        return not (on_post and self.has_default and value == self.default)
 
 
 class Resource(pydantic.BaseModel):
@@ -122,8 +128,19 @@ class Definition:
         }
 
     def filter_value(self, name: str, text: str) -> Any:
-        """A filter's text from a URL as the attribute's type. Raises InvalidAttribute."""
-        return convert(self.attributes[name].convert, text, name)
+        """A filter's text from a URL as the attribute's type. Raises InvalidAttribute.
+
+        Text of an impossible form, such as a name where an id is wanted, stays as it is, matches nothing and is no
+        error: clients look a thing up by id and by name without knowing which one they were given. What lists and
+        dictionaries are searched for (``fixed_ips=ip_address=192.0.2.1``) is the tables' business.
+        """
+        attribute = self.attributes[name]
+        try:
+            return convert(attribute.convert, text, name)
+        except errors.InvalidAttribute:
+            if attribute.is_number:
+                raise
+            return text
 
 
 def convert(adapter: pydantic.TypeAdapter[Any], value: Any, field: str) -> Any:
@@ -134,13 +151,22 @@ def convert(adapter: pydantic.TypeAdapter[Any], value: Any, field: str) -> Any:
         raise _translated(error, field) from None
 
 
+def convert_field(check: Callable[[Any], Any], value: Any, field: str) -> Any:
+    """`value` as `check` (a function of wire/types.py) makes it, or InvalidAttribute that names the field."""
+    try:
+        return check(value)
+    except ValueError as error:
+        raise errors.InvalidAttribute(field=field, reason=str(error)) from None
+
+
 def _attributes(model: type[Resource]) -> dict[str, Attribute]:
     hints = typing.get_type_hints(model, include_extras=True)
     found: dict[str, Attribute] = {}
     for field, info in model.model_fields.items():
         attr = next(m for m in info.metadata if isinstance(m, Attr))
         name = attr.name or field
-        found[name] = Attribute(name, field, hints[field], attr, info.default, pydantic.TypeAdapter(hints[field]))
+        adapter = pydantic.TypeAdapter(hints[field])
+        found[name] = Attribute(name, field, hints[field], attr, info.default, adapter, adapter.json_schema())
     return found
 
 

@@ -12,7 +12,7 @@ from netsched.wire import types
 from netsched.wire.resource import READ_ONLY, Attr, Definition, Resource
 
 WRITABLE = Attr(post=True, put=True)
-LISTED = Attr(post=True, put=True, filter=False, sort=False)
+LISTED = Attr(post=True, put=True, sort=False)
 MAX_DNS_NAMESERVERS = 5  # the incumbent's limits
 MAX_HOST_ROUTES = 20
 

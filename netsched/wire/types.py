@@ -16,10 +16,10 @@ from pydantic import BeforeValidator, WithJsonSchema
 
 LONG = 255
 # C0, DEL, C1, and Unicode's own line and paragraph separators: they would start a new line in somebody's file.
-CONTROLS = "\x00-\x1f\x7f-\x9f\u2028\u2029"
-_CONTROL = re.compile(f"[{CONTROLS}]")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _CONTROL_BUT_LINES = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
-_PRINTABLE = "^[^" + "\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029" + "]*$"
+_LINE = "^[^\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029]*$"
+_PROSE = "^[^\\u0000-\\u0008\\u000b-\\u001f\\u007f-\\u009f\\u2028\\u2029]*$"
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
 _HOST = re.compile(r"[A-Za-z0-9_.:@-]*")
@@ -165,13 +165,11 @@ _MAC_SCHEMA = "^[0-9a-fA-F][02468aceACE](:[0-9a-fA-F]{2}){4}:[0-9a-fA-F][1-9a-fA
 
 Boolean = Annotated[bool, BeforeValidator(boolean), WithJsonSchema({"type": "boolean"})]
 Integer = Annotated[int, BeforeValidator(integer), WithJsonSchema({"type": "integer"})]
-Line = Annotated[
-    str, BeforeValidator(line), WithJsonSchema({"type": "string", "maxLength": LONG, "pattern": _PRINTABLE})
-]
+Line = Annotated[str, BeforeValidator(line), WithJsonSchema({"type": "string", "maxLength": LONG, "pattern": _LINE})]
 Prose = Annotated[
     str,
     BeforeValidator(prose),
-    WithJsonSchema({"type": "string", "maxLength": LONG, "pattern": _PRINTABLE.replace("-\\u001f", "-\\b\\u000b-\\u001f")}),
+    WithJsonSchema({"type": "string", "maxLength": LONG, "pattern": _PROSE}),
 ]
 Host = Annotated[
     str,
@@ -198,9 +196,7 @@ Ipv6Mode = Annotated[
 VnicType = Annotated[
     str, BeforeValidator(_one_of(*VNIC_TYPES)), WithJsonSchema({"type": "string", "enum": list(VNIC_TYPES)})
 ]
-Profile = Annotated[
-    dict[str, Any], BeforeValidator(profile), WithJsonSchema({"type": "object", "maxProperties": 20})
-]
+Profile = Annotated[dict[str, Any], BeforeValidator(profile), WithJsonSchema({"type": "object", "maxProperties": 20})]
 # Values that only the server writes: their schema is for readers.
 Text = Annotated[str, WithJsonSchema({"type": "string"})]
 Time = Annotated[str, WithJsonSchema({"type": "string"})]

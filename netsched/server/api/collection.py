@@ -1,0 +1,130 @@
+"""The five verbs that every resource has, over its definition, its rules and its service."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from netsched import errors
+from netsched.server.api import query
+from netsched.server.api.request import Answer, ApiRequest
+from netsched.server.api.services import Crud, Object, Updates
+from netsched.wire import types
+from netsched.wire.resource import Definition
+
+
+class Readable:
+    """List, show, update, delete."""
+
+    def __init__(self, definition: Definition, service: Updates, max_limit: int) -> None:
+        self._definition = definition
+        self._updates = service
+        self._max_limit = max_limit
+        self._name = definition.name
+
+    def list(self, request: ApiRequest) -> Answer:
+        principal, rights = request.principal, request.rights
+        own = {"project_id": principal.project_id, "shared": False}
+        asked = query.parse(request, self._definition, rights.hidden(self._name, own), self._max_limit)
+        found = self._updates.list(principal, asked.query)
+        seen = [o for o in found if rights.allows(f"get_{self._name}", o)]
+        body: dict[str, Any] = {self._definition.plural: [self._show(request, o, asked.fields) for o in seen]}
+        pages = query.links(request, asked.query, found)
+        if pages:
+            body[f"{self._definition.plural}_links"] = pages
+        return Answer(body=body)
+
+    def show(self, request: ApiRequest, id: str) -> Answer:
+        fields = query.only_fields(request)
+        return Answer(body={self._name: self._show(request, self._visible(request, id), fields)})
+
+    def update(self, request: ApiRequest, id: str) -> Answer:
+        if_match = request.if_match()
+        current = self._visible(request, id)
+        request.rights.check(f"update_{self._name}", current)
+        given = _inner(request.document(), self._name)
+        changes = self._definition.parse_put(given)
+        self._check_attributes(request, "update", changes, current, given)
+        changed = self._updates.update(request.principal, current["id"], changes, if_match)
+        return Answer(body={self._name: self._show(request, changed)})
+
+    def delete(self, request: ApiRequest, id: str) -> Answer:
+        if_match = request.if_match()
+        current = self._visible(request, id)
+        request.rights.check(f"delete_{self._name}", current)
+        self._updates.delete(request.principal, current["id"], if_match)
+        return Answer(204)
+
+    def _visible(self, request: ApiRequest, id: str) -> Object:
+        """The object, or NotFound: also when it exists and this reader must not know."""
+        if not types.is_uuid(id):
+            raise self._definition.not_found(id=types.shown(id)[1:-1])
+        found = self._updates.get(request.principal, id)
+        if not request.rights.allows(f"get_{self._name}", found):
+            raise self._definition.not_found(id=id)
+        return found
+
+    def _show(self, request: ApiRequest, object_: Object, fields: tuple[str, ...] = ()) -> Object:
+        return self._definition.show(object_, fields, request.rights.hidden(self._name, object_))
+
+    def _check_attributes(
+        self, request: ApiRequest, verb: str, body: Object, target: Mapping[str, Any], given: Mapping[str, Any]
+    ) -> None:
+        for name in given:
+            attribute = self._definition.attributes[name]
+            if name in body and attribute.is_guarded(body[name], on_post=verb == "create"):
+                request.rights.check_attribute(f"{verb}_{self._name}:{name}", target)
+
+
+class Collection(Readable):
+    """And create."""
+
+    def __init__(self, definition: Definition, service: Crud, max_limit: int) -> None:
+        super().__init__(definition, service, max_limit)
+        self._service = service
+
+    def create(self, request: ApiRequest) -> Answer:
+        """One object, or with the plural's key all of a list or none of them."""
+        document = request.document()
+        plural = self._definition.plural
+        bulk = plural in document
+        items = _inner(document, plural) if bulk else [_inner(document, self._name)]
+        if not isinstance(items, list) or not items:
+            raise errors.HTTPBadRequest(reason=f"Unable to find '{plural}' in request body")
+        created = self._service.create(request.principal, self._bodies(request, items))
+        shown = [self._show(request, o) for o in created]
+        return Answer(201, {plural: shown} if bulk else {self._name: shown[0]})
+
+    def _bodies(self, request: ApiRequest, items: list[Any]) -> list[Object]:
+        bodies = []
+        for given in items:
+            body = self._definition.parse_post(given)
+            body["project_id"] = _project(body, request.principal.project_id)
+            target = {**body, **self._more_of_target(request, body)}
+            if body["project_id"] != request.principal.project_id:
+                request.rights.check(f"create_{self._name}:project_id", target)
+            request.rights.check(f"create_{self._name}", target)
+            self._check_attributes(request, "create", body, target, given)
+            bodies.append(body)
+        return bodies
+
+    def _more_of_target(self, request: ApiRequest, body: Object) -> Mapping[str, Any]:
+        """What the rules of creating want to know besides the body."""
+        return {}
+
+
+def _inner(document: Mapping[str, Any], key: str) -> Any:
+    if key not in document:
+        raise errors.HTTPBadRequest(reason=f"Unable to find '{key}' in request body")
+    unknown = [name for name in document if name != key]
+    if unknown:
+        raise errors.HTTPBadRequest(reason=f"Unrecognized attribute(s) '{unknown[0][:100]}'")
+    return document[key]
+
+
+def _project(body: Object, own: str) -> str:
+    """The project of a new object: `project_id` or its old name, or the caller's."""
+    new, old = body.pop("project_id", None), body.pop("tenant_id", None)
+    if new is not None and old is not None and new != old:
+        raise errors.HTTPBadRequest(reason="'project_id' and 'tenant_id' do not match")
+    return str(new if new is not None else old if old is not None else own)

@@ -1,0 +1,55 @@
+"""What the API needs from the services, and nothing else: handlers see these Protocols."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from netsched.model.principal import Principal
+from netsched.model.query import Query
+
+Object = dict[str, Any]
+
+
+class Reads(Protocol):
+    def list(self, principal: Principal, query: Query) -> list[Object]: ...
+
+    def get(self, principal: Principal, id: str) -> Object: ...
+
+
+class Updates(Reads, Protocol):
+    def update(self, principal: Principal, id: str, changes: Object, if_match: int | None) -> Object: ...
+
+    def delete(self, principal: Principal, id: str, if_match: int | None) -> None: ...
+
+
+class Crud(Updates, Protocol):
+    def create(self, principal: Principal, bodies: list[Object]) -> list[Object]: ...
+
+
+class Scheduling(Protocol):
+    def dhcp_networks(self, principal: Principal, agent_id: str) -> list[Object]: ...
+
+    def dhcp_agents(self, principal: Principal, network_id: str) -> list[Object]: ...
+
+    def bind(self, principal: Principal, agent_id: str, resource_type: str, resource_id: str) -> Any: ...
+
+    def unbind(self, principal: Principal, agent_id: str, resource_type: str, resource_id: str) -> Any: ...
+
+    def reasons(self, principal: Principal, resource_type: str, resource_id: str) -> Object: ...
+
+
+class Status(Protocol):
+    def servers(self, principal: Principal) -> list[Object]: ...
+
+    def status(self, principal: Principal) -> Object: ...
+
+
+@dataclass(frozen=True)
+class Services:
+    network: Crud
+    subnet: Crud
+    port: Crud
+    agent: Updates
+    scheduling: Scheduling
+    status: Status

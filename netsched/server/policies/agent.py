@@ -1,0 +1,20 @@
+"""Agents, what they hold, and the state of the service: for administrators."""
+
+from __future__ import annotations
+
+from netsched.server.policies.base import ADMIN, rule
+
+ALL, ONE = "/v2.0/agents", "/v2.0/agents/{id}"
+HELD = f"{ONE}/dhcp-networks"
+
+RULES = [
+    rule("create_agent", ADMIN, "Learn that agents cannot be created", "POST", ALL),
+    rule("get_agent", ADMIN, "See an agent", "GET", ONE),
+    rule("update_agent", ADMIN, "Change an agent", "PUT", ONE),
+    rule("delete_agent", ADMIN, "Delete an agent", "DELETE", ONE),
+    rule("get_dhcp-networks", ADMIN, "See the networks of a DHCP agent", "GET", HELD),
+    rule("create_dhcp-network", ADMIN, "Bind a network to a DHCP agent", "POST", HELD),
+    rule("delete_dhcp-network", ADMIN, "Remove a network from a DHCP agent", "DELETE", f"{HELD}/{{network_id}}"),
+    rule("get_server", ADMIN, "See the processes of the server", "GET", "/v2.0/servers"),
+    rule("get_status", ADMIN, "See how the service is", "GET", "/v2.0/status"),
+]

@@ -1,0 +1,120 @@
+"""The extensions that this service has, as clients look them up before they use one.
+
+Names and dates are the incumbent's where the alias is. Listed here means: it works and tests say so.
+"""
+
+from __future__ import annotations
+
+from netsched import errors
+
+
+def _extension(alias: str, name: str, description: str, updated: str) -> dict[str, object]:
+    return {"alias": alias, "name": name, "description": description, "updated": updated, "links": []}
+
+
+EXTENSIONS = {
+    str(extension["alias"]): extension
+    for extension in (
+        _extension("agent", "agent", "The agent management extension.", "2013-02-03T10:00:00-00:00"),
+        _extension(
+            "agent-resources-synced",
+            "Agent's Resource View Synced to Placement",
+            "Stores success/failure of last sync to Placement",
+            "2018-12-19T00:00:00-00:00",
+        ),
+        _extension(
+            "agent_sort_key", "Agents Sort Key", "Add sort key support for agents.", "2013-02-03T10:00:00-00:00"
+        ),
+        _extension(
+            "availability_zone", "Availability Zone", "The availability zone extension.", "2015-01-01T10:00:00-00:00"
+        ),
+        _extension(
+            "binding",
+            "Port Binding",
+            "Expose port bindings of a virtual port to external application",
+            "2014-02-03T10:00:00-00:00",
+        ),
+        _extension(
+            "dhcp_agent_scheduler",
+            "DHCP Agent Scheduler",
+            "Schedule networks among dhcp agents",
+            "2013-02-07T10:00:00-00:00",
+        ),
+        _extension(
+            "extra_dhcp_opt",
+            "Neutron Extra DHCP options",
+            "Extra options configuration for DHCP. For example PXE boot options to DHCP clients can be specified",
+            "2013-03-17T12:00:00-00:00",
+        ),
+        _extension(
+            "filter-validation",
+            "Filter parameters validation",
+            "Provides validation on filter parameters.",
+            "2018-07-04T10:00:00-00:00",
+        ),
+        _extension(
+            "net-mtu", "Network MTU", "Provides MTU attribute for a network resource.", "2015-03-25T10:00:00-00:00"
+        ),
+        _extension(
+            "netsched-scheduling",
+            "Scheduling reasons and service status",
+            "Why a network is bound where it is, the server's processes and its status.",
+            "2026-11-21T00:00:00-00:00",
+        ),
+        _extension(
+            "network_availability_zone",
+            "Network Availability Zone",
+            "Availability zone support for network.",
+            "2015-01-01T10:00:00-00:00",
+        ),
+        _extension(
+            "pagination",
+            "Pagination support",
+            "Extension that indicates that pagination is enabled.",
+            "2016-06-12T00:00:00-00:00",
+        ),
+        _extension(
+            "project-id",
+            "project_id field enabled",
+            "Extension that indicates that project_id field is enabled.",
+            "2016-09-09T09:09:09-09:09",
+        ),
+        _extension(
+            "revision-if-match",
+            "If-Match constraints based on revision_number",
+            "Extension indicating that If-Match based on revision_number is supported.",
+            "2016-12-11T00:00:00-00:00",
+        ),
+        _extension(
+            "sorting",
+            "Sorting support",
+            "Extension that indicates that sorting is enabled.",
+            "2016-06-12T00:00:00-00:00",
+        ),
+        _extension(
+            "standard-attr-description",
+            "standard-attr-description",
+            "Extension to add descriptions to standard attributes",
+            "2016-02-10T10:00:00-00:00",
+        ),
+        _extension(
+            "standard-attr-revisions",
+            "Resource revision numbers",
+            "This extension will display the revision number of neutron resources.",
+            "2016-04-11T10:00:00-00:00",
+        ),
+        _extension(
+            "standard-attr-timestamp",
+            "Resource timestamps",
+            "Adds created_at and updated_at fields to all Neutron resources that have Neutron standard attributes.",
+            "2016-09-12T10:00:00-00:00",
+        ),
+    )
+}
+
+
+def find(alias: str) -> dict[str, object]:
+    """Raises ExtensionNotFound."""
+    if alias not in EXTENSIONS:
+        raise errors.ExtensionNotFound(id=repr(alias)[1:-1][:100])
+    return EXTENSIONS[alias]
