@@ -9,3 +9,5 @@ Who may import whom, top to bottom, never up or sideways (kept by import-linter,
     model
     errors | clock
 """
+
+__version__ = "0.1.0"

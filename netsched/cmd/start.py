@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import signal
 import sys
 import threading
@@ -12,10 +11,10 @@ from typing import Any
 from oslo_config import cfg
 from oslo_log import log as logging
 
+import netsched
 from netsched.conf import opts
 
 Conf = cfg.ConfigOpts
-VERSION = importlib.metadata.version("netsched")
 
 
 def configure(prog: str, about: str, argv: Sequence[str] | None = None, cli: Sequence[Any] = ()) -> cfg.ConfigOpts:
@@ -34,7 +33,7 @@ def configure(prog: str, about: str, argv: Sequence[str] | None = None, cli: Seq
         args=list(argv if argv is not None else sys.argv[1:]),
         project="netsched",
         prog=prog,
-        version=VERSION,
+        version=netsched.__version__,
         description=about,
     )
     logging.setup(conf, "netsched")

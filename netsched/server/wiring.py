@@ -1,0 +1,217 @@
+"""Builds a server from its configuration, by constructor arguments alone: no globals, no registry, no look-ups.
+
+The flow that is wired here, from a request to an agent (one arrow, one direction):
+
+    api/v2/port.py --> services/port.py --> one transaction: db/port.py, then db/change.py (last) --> commit
+                                                                                       |
+                                        nudge (losing it costs at most one period)  <--+
+                                          |                         |
+                                          v                         v
+    worker "schedule":                                 worker "relay":
+      services/scheduling.py                             services/delivery.py
+        db/snapshot.py --> Snapshot                        db/change.stamp --> positions
+        scheduler/engine.py --> Plan                       db/holder.py --> who holds the scopes
+        db/apply.py --> bindings, interests, changes       db/<kind>.py --> content as it is now
+                          |                                rpc/agent.ToAgent --> one message per address
+                          +--> commit, nudge --> relay                     |
+                                                                           v
+    worker "heartbeat":                                               the agents
+      services/heartbeat.py  <-- rpc/agent.server_handler <-- beats, pulls --+
+        a batch: db/beat.py, db/holder.py --> answers to the agents
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import netsched
+from netsched import clock as clocks
+from netsched.conf import opts
+from netsched.db import network as network_table
+from netsched.db import port as port_table
+from netsched.db import schema
+from netsched.db import subnet as subnet_table
+from netsched.db.session import Database
+from netsched.model import liveness
+from netsched.rpc import agent as rpc
+from netsched.rpc import connect, transport
+from netsched.scheduler import grizzly, profile
+from netsched.server.api.app import ApiSettings, Application, make_app
+from netsched.server.api.hooks import NoAuth
+from netsched.server.api.services import Services
+from netsched.server.policies.enforcer import Policy
+from netsched.server.services.agent import AgentService
+from netsched.server.services.delivery import DeliveryService, DeliverySettings, Reader, Readers
+from netsched.server.services.heartbeat import HeartbeatService, HeartbeatSettings, Wake
+from netsched.server.services.network import NetworkService
+from netsched.server.services.port import PortService
+from netsched.server.services.scheduling import SchedulingService, SchedulingSettings
+from netsched.server.services.status import StatusService
+from netsched.server.services.subnet import SubnetService
+from netsched.server.services.trust import Trust
+from netsched.server.services.upkeep import Process, Retention, UpkeepService
+from netsched.server.workers.driver import Driver, Worker
+
+LOG = logging.getLogger(__name__)
+POLL = 1.0  # s: what a lost nudge costs at most
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the configuration says, as plain values; the defaults are the configuration's."""
+
+    mtu: int = 1450
+    base_mac: str = "fa:16:3e:00:00:00"
+    dns_domain: str = "openstacklocal"
+    replicas: int = 1
+    write_delay: float = 0.8
+    heartbeat: HeartbeatSettings = field(default_factory=HeartbeatSettings)
+    delivery: DeliverySettings = field(default_factory=DeliverySettings)
+    scheduling: SchedulingSettings = field(default_factory=SchedulingSettings)
+    retention: Retention = field(default_factory=Retention)
+    api: ApiSettings = field(default_factory=ApiSettings)
+    host: str = field(default_factory=socket.gethostname)
+    role: str = "server"
+
+
+class Server:
+    """A wired server. `role`: "server" has everything, "workers" no API to serve, "api" nothing but the API."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        transport_: transport.Transport,
+        policy: Policy,
+        clock: clocks.Clock,
+    ) -> None:
+        self.settings = settings
+        self.database = database
+        self._transport = transport_
+        self._serving: transport.Serving | None = None
+        to_agents = rpc.ToAgent(transport_)
+        trust = Trust(clock, settings.heartbeat.interval)
+        self.delivery = DeliveryService(database, readers(), to_agents, settings.delivery)
+        wake = Wake(writer=lambda: beats.nudge(), scheduler=lambda: schedule.nudge())
+        self.heartbeats = HeartbeatService(database, self.delivery, to_agents, trust, settings.heartbeat, wake)
+        loaded = profile.load(settings.scheduling.profile)
+        self.scheduling = SchedulingService(database, loaded, settings.scheduling, trust)
+        process = Process(str(uuid.uuid4()), settings.host, settings.role, netsched.__version__, clock.utcnow())
+        self.upkeep = UpkeepService(database, process, settings.retention)
+
+        beats = Worker("heartbeat", self.heartbeats.write_batch, clock, settings.write_delay, gap=0.1)
+        schedule = Worker("schedule", self.scheduling.run_once, clock, POLL, gap=0.05)
+        relay = Worker("relay", self.delivery.relay, clock, POLL)
+        presence = Worker("presence", lambda: self.upkeep.beat(self.driver.status()), clock, 10.0)
+        purge = Worker("purge", self.upkeep.purge, clock, 600.0)
+        self.driver = Driver([presence] if settings.role == "api" else [beats, relay, schedule, presence, purge])
+        database.on_commit(relay.nudge)
+        database.on_commit(schedule.nudge)
+        self.application = self._application(policy)
+
+    def _application(self, policy: Policy) -> Application:
+        settings, database = self.settings, self.database
+        services = Services(
+            network=NetworkService(database, settings.mtu),
+            subnet=SubnetService(database, settings.replicas),
+            port=PortService(database, settings.base_mac),
+            agent=AgentService(database, settings.scheduling.limits),
+            scheduling=self.scheduling,
+            status=StatusService(database, netsched.__version__, self.driver.status, lambda: "ok"),
+        )
+        return make_app(services, settings.api, policy, NoAuth(policy))
+
+    def start(self) -> None:
+        """Hear agents and work. The schema must be right: WrongSchema says what to run."""
+        schema.check(self.database)
+        if self.settings.role != "api":
+            handler = rpc.server_handler(self.heartbeats.receive, self.delivery.pull)
+            self._serving = self._transport.serve(transport.SERVER, handler)
+        self.driver.start()
+
+    def stop(self) -> None:
+        """Take no more, finish what is under way, let go of everything."""
+        if self._serving is not None:
+            self._serving.stop()
+        self.driver.stop()
+        self._transport.close()
+        self.database.dispose()
+
+
+def readers() -> dict[str, Reader]:
+    """How to read the objects of each kind that travel to agents."""
+    return {
+        "network": Readers(network_table.by_ids, network_table.in_networks),
+        "subnet": Readers(subnet_table.by_ids, subnet_table.in_networks),
+        "port": Readers(port_table.by_ids, port_table.in_networks),
+    }
+
+
+def build(conf: Any, role: str = "server") -> Server:
+    """A server from oslo.config's object. Raises NetschedError with what to change."""
+    settings = settings_from(conf, role)
+    database = Database(conf.database.connection, pool_size=conf.database.pool_size)
+    schema.check(database)
+    transport_ = connect.server(conf.messaging.transport, conf, conf.server.concurrency)
+    return Server(settings, database, transport_, Policy(conf, conf.api.policy_file), clocks.SystemClock())
+
+
+def upkeep(conf: Any, database: Database) -> UpkeepService:
+    """For the command line: retention without a server."""
+    process = Process("", "", "manage", netsched.__version__, clocks.SystemClock().utcnow())
+    return UpkeepService(database, process, settings_from(conf, "manage").retention)
+
+
+def settings_from(conf: Any, role: str) -> Settings:
+    """Plain values out of oslo.config's object, old names translated, each with a hint in the log."""
+    opts.register(conf)
+    read = _with_old_names(conf, LOG.warning)
+    interval = float(read("heartbeat", "interval"))
+    limits = liveness.Limits.for_interval(interval)
+    chosen = profile.configured(
+        str(read("scheduler", "profile")),
+        filters=tuple(conf.scheduler.filters) if conf.scheduler.filters else None,
+        weighers={name: float(weight) for name, weight in (conf.scheduler.weighers or {}).items()} or None,
+        auto_schedule=_true(read("scheduler", "auto_schedule")),
+        move_from_dead=conf.scheduler.move_from_dead,
+        alternates=conf.scheduler.alternates,
+    )
+    agree_on = {"mtu": conf.network.mtu, "dns_domain": conf.network.dns_domain, "lease_time": conf.dhcp.lease_time}
+    return Settings(
+        mtu=conf.network.mtu,
+        base_mac=conf.network.base_mac,
+        dns_domain=conf.network.dns_domain,
+        replicas=conf.scheduler.dhcp_agents_per_network,
+        write_delay=conf.heartbeat.write_delay,
+        heartbeat=HeartbeatSettings(interval, limits.dead_after, conf.heartbeat.new_agents_enabled, agree_on),
+        delivery=DeliverySettings(conf.delivery.mode, conf.delivery.payload),
+        scheduling=SchedulingSettings(chosen, limits, conf.scheduler.unbind_hold),
+        retention=Retention(
+            changes=conf.database.keep_changes,
+            change_rows=conf.database.keep_change_rows,
+            decisions=conf.database.keep_decisions,
+            dead_agents=conf.database.keep_dead_agents,
+        ),
+        api=ApiSettings(max_limit=conf.api.max_limit, max_body=conf.api.max_body),
+        host=conf.server.host or socket.gethostname(),
+        role=role,
+    )
+
+
+def _with_old_names(conf: Any, hint: Callable[..., None]) -> Callable[[str, str], Any]:
+    """A reader of options that lets what Grizzly's names say come first."""
+    names = ("agent_down_time", "report_interval", "network_scheduler_driver", "network_auto_schedule")
+    old = {name: str(conf.scheduler[name]) for name in names if conf.scheduler[name] is not None}
+    translated, hints = grizzly.translate(old)
+    for text in hints:
+        hint("%s", text)
+    return lambda group, name: translated.get(f"{group}.{name}", conf[group][name])
+
+
+def _true(value: Any) -> bool:
+    return str(value).lower() == "true"
