@@ -44,7 +44,7 @@ class Receiver:
         if method == "bug":
             raise KeyError("secret")
         if method == "slow":
-            assert self.release.wait(20)
+            assert self.release.wait(60)
             return {"slow": True}
         raise errors.UnknownCode(message=f"no method {method}")
 
