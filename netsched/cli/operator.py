@@ -1,0 +1,79 @@
+"""`netsched server list`, `netsched status`, `netsched extension list`: how the service itself is."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from cliff import lister, show
+
+from netsched.cli.client import connected
+from netsched.cli.formats import Age, Structure, with_examples
+
+
+class ServerList(lister.Lister):
+    """List the server's processes.
+
+    Age is the time since the last sign of life.
+
+    examples:
+      netsched server list
+      netsched server list -f json
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = with_examples(super().get_parser(prog_name))
+        parser.add_argument("--long", action="store_true", help="More columns.")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> tuple[list[str], list[list[Any]]]:
+        client = connected(self)
+        titles = {"host": "Host", "role": "Role", "version": "Version", "age": "Age"}
+        if parsed_args.long:
+            titles = {"id": "ID", **titles, "started_at": "Started", "workers": "Workers"}
+        return list(titles.values()), [
+            [_shown(name, one.get(name)) for name in titles] for one in client.list("/servers", "servers")
+        ]
+
+
+class Status(show.ShowOne):
+    """Show how the server is.
+
+    Its workers, database and broker, and what of the change log is still to be told to agents.
+
+    examples:
+      netsched status
+      netsched status -f json
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        return with_examples(super().get_parser(prog_name))
+
+    def take_action(self, parsed_args: argparse.Namespace) -> tuple[list[str], list[Any]]:
+        client = connected(self)
+        status = client.get("/status", "status")
+        return list(status), [Structure(value) for value in status.values()]
+
+
+class ExtensionList(lister.Lister):
+    """List the extensions of the Networking API that this server has.
+
+    examples:
+      netsched extension list
+      netsched extension list -f value -c Alias
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        return with_examples(super().get_parser(prog_name))
+
+    def take_action(self, parsed_args: argparse.Namespace) -> tuple[list[str], list[list[Any]]]:
+        client = connected(self)
+        found = client.list("/extensions", "extensions")
+        rows = [[one.get("alias"), one.get("name"), one.get("description")] for one in found]
+        return ["Alias", "Name", "Description"], sorted(rows)
+
+
+def _shown(name: str, value: Any) -> Any:
+    if name == "age":
+        return Age(value)
+    return Structure(value) if isinstance(value, dict | list) else value

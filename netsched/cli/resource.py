@@ -1,0 +1,177 @@
+"""What list, show, create, set and delete have in common; a resource's file adds its columns and options.
+
+Options that stand for an attribute have the attribute's name as `dest` and no default, so that what was not given is
+not in the namespace, and not in the request either.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from cliff import command, lister, show
+
+from netsched.cli.client import Client, CommandFailed, connected
+from netsched.cli.formats import Alive, Structure, UpDown, with_examples
+
+ABSENT = argparse.SUPPRESS
+# In `show` these are for people too; everything else that is no plain value becomes a Structure.
+_FORMATTERS: Mapping[str, Callable[[Any], Any]] = {"alive": Alive, "admin_state_up": UpDown}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A collection of the API. `columns` and `more` (with --long) map attributes to titles of `list`."""
+
+    singular: str
+    collection: str
+    columns: Mapping[str, str]
+    more: Mapping[str, str]
+    name_attribute: str = "name"
+
+    def table(self, objects: Sequence[Mapping[str, Any]], long: bool) -> tuple[list[str], list[list[Any]]]:
+        chosen = {**self.columns, **self.more} if long else self.columns
+        return list(chosen.values()), [[shown(name, one.get(name)) for name in chosen] for one in objects]
+
+
+def shown(attribute: str, value: Any) -> Any:
+    if attribute in _FORMATTERS:
+        return _FORMATTERS[attribute](value)
+    return Structure(value) if value is None or isinstance(value, dict | list) else value
+
+
+def details(found: Mapping[str, Any]) -> tuple[list[str], list[Any]]:
+    """For `show`: all attributes; tenant_id only repeats project_id."""
+    names = sorted(name for name in found if name != "tenant_id")
+    return names, [shown(name, found[name]) for name in names]
+
+
+def given(arguments: argparse.Namespace, *attributes: str) -> dict[str, Any]:
+    return {name: getattr(arguments, name) for name in attributes if hasattr(arguments, name)}
+
+
+class List(lister.Lister):
+    """Objects of one kind."""
+
+    kind: ClassVar[Kind]
+    filters: ClassVar[tuple[str, ...]] = ()
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = with_examples(super().get_parser(prog_name))
+        parser.add_argument("--long", action="store_true", help="More columns.")
+        self.add_filters(parser)
+        return parser
+
+    def add_filters(self, parser: argparse.ArgumentParser) -> None:
+        """Options whose `dest` is in `filters`."""
+
+    def resolve(self, client: Client, filters: dict[str, Any]) -> dict[str, Any]:
+        """Names to ids."""
+        return filters
+
+    def take_action(self, parsed_args: argparse.Namespace) -> tuple[list[str], list[list[Any]]]:
+        client = connected(self)
+        filters = self.resolve(client, given(parsed_args, *self.filters))
+        found = client.list(f"/{self.kind.collection}", self.kind.collection, **filters)
+        return self.kind.table(found, parsed_args.long)
+
+
+class Show(show.ShowOne):
+    """One object."""
+
+    kind: ClassVar[Kind]
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = with_examples(super().get_parser(prog_name))
+        add_reference(parser, self.kind)
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> tuple[list[str], list[Any]]:
+        return details(find(connected(self), self.kind, parsed_args))
+
+
+class Create(show.ShowOne):
+    """Makes one object and shows it."""
+
+    kind: ClassVar[Kind]
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = with_examples(super().get_parser(prog_name))
+        parser.add_argument("name", metavar="NAME", help=f"Name of the {self.kind.singular}.")
+        self.add_options(parser)
+        return parser
+
+    def add_options(self, parser: argparse.ArgumentParser) -> None:
+        raise NotImplementedError
+
+    def body(self, client: Client, arguments: argparse.Namespace) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def take_action(self, parsed_args: argparse.Namespace) -> tuple[list[str], list[Any]]:
+        client = connected(self)
+        body = {self.kind.singular: {"name": parsed_args.name, **self.body(client, parsed_args)}}
+        return details(client.post(f"/{self.kind.collection}", body)[self.kind.singular])
+
+
+class Set(command.Command):
+    """Changes attributes of one object."""
+
+    kind: ClassVar[Kind]
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = with_examples(super().get_parser(prog_name))
+        add_reference(parser, self.kind)
+        self.add_options(parser)
+        return parser
+
+    def add_options(self, parser: argparse.ArgumentParser) -> None:
+        raise NotImplementedError
+
+    def body(self, client: Client, arguments: argparse.Namespace) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        client = connected(self)
+        body = self.body(client, parsed_args)
+        if not body:
+            raise CommandFailed(f"Nothing to change was given. See: netsched {self.kind.singular} set --help")
+        found = find(client, self.kind, parsed_args)
+        client.put(f"/{self.kind.collection}/{found['id']}", {self.kind.singular: body})
+
+
+class Delete(command.Command):
+    """Deletes objects. Goes on after one that fails, and fails then."""
+
+    kind: ClassVar[Kind]
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = with_examples(super().get_parser(prog_name))
+        add_reference(parser, self.kind, nargs="+")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        client, failures = connected(self), []
+        for reference in parsed_args.reference:
+            try:
+                one = argparse.Namespace(**{**vars(parsed_args), "reference": reference})
+                client.delete(f"/{self.kind.collection}/{find(client, self.kind, one)['id']}")
+            except CommandFailed as failure:
+                failures.append(failure)
+        if failures:
+            raise CommandFailed("\n".join(map(str, failures)), failures[0].exit_code)
+
+
+def add_reference(parser: argparse.ArgumentParser, kind: Kind, **changes: Any) -> None:
+    """The positional argument that says which object is meant; agents, whose name is a host, may need their type."""
+    text = f"Id or {kind.name_attribute} of the {kind.singular}."
+    parser.add_argument("reference", metavar=kind.singular.upper(), help=text, **changes)
+    if kind.name_attribute == "host":
+        parser.add_argument("--type", help="Agent type, where several agents are on the host: 'DHCP agent'.")
+
+
+def find(client: Client, kind: Kind, arguments: argparse.Namespace) -> dict[str, Any]:
+    return client.find(
+        kind.collection, arguments.reference, kind.name_attribute, agent_type=getattr(arguments, "type", None)
+    )
