@@ -65,7 +65,9 @@ UNLIMITED = 2**62
 
 
 def id_of(connection: sa.Connection, agent_type: str, host: str) -> str | None:
-    row = connection.execute(sa.select(agent.c.id).where(agent.c.agent_type == agent_type, agent.c.host == host)).first()
+    row = connection.execute(
+        sa.select(agent.c.id).where(agent.c.agent_type == agent_type, agent.c.host == host)
+    ).first()
     return row.id if row else None
 
 
@@ -127,5 +129,7 @@ def _mismatch(settings: dict[str, Any]) -> str | None:
     """{"mtu": [1450, 1500]} (ours, theirs) as a sentence."""
     if not settings:
         return None
-    parts = [f"{name} is {theirs!r} there and {ours!r} on the server" for name, (ours, theirs) in sorted(settings.items())]
+    parts = [
+        f"{name} is {theirs!r} there and {ours!r} on the server" for name, (ours, theirs) in sorted(settings.items())
+    ]
     return "settings that must agree do not: " + "; ".join(parts)

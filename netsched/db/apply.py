@@ -17,8 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import exc
-
+from netsched import errors
 from netsched.db import binding, decision, placement
 from netsched.db.agent import UNLIMITED
 from netsched.model import liveness
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 CHUNK = 250  # assignments in a transaction: short enough for others to get in between, long enough to be cheap
-ROUNDS = 8  # of one chunk, while others win the races
 
 
 @dataclass(frozen=True)
@@ -84,14 +82,13 @@ class _Application:
         self._plan_written = False
 
     def apply(self, assignments: list[Assignment]) -> list[Refusal]:
-        for _ in range(ROUNDS):
-            try:
-                refusals = self._database.write(lambda tx: self._write(tx, assignments))
-            except (placement.Raced, exc.IntegrityError):
-                continue  # rolled back; the next round reads what has changed and refuses what is concerned
-            self._plan_written = self._plan_written or len(refusals) < len(assignments)
-            return refusals
-        return [Refusal(assignment, "other schedulers were faster") for assignment in assignments]
+        try:
+            refusals = self._database.write(lambda tx: self._write(tx, assignments))
+        except errors.Unavailable as lost:
+            LOG.warning("%d placements not written: %s", len(assignments), lost)
+            return [Refusal(assignment, str(lost)) for assignment in assignments]
+        self._plan_written = self._plan_written or len(refusals) < len(assignments)
+        return refusals
 
     def _write(self, tx: Transaction, assignments: list[Assignment]) -> list[Refusal]:
         agent_ids = {a.agent_id for a in assignments} | {a.request.moving_from or a.agent_id for a in assignments}

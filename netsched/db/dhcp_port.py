@@ -1,23 +1,243 @@
 """The ports that the DHCP service itself has: one per (network, slot), kept when the slot moves.
 
-The only place that knows that binding a network, and no other kind of resource, brings ports with it.
+The same MAC and addresses go to the new agent, so clients' unicast renewals reach it. This file is the only place that
+knows that binding a network, and no other kind of resource, brings ports with it. What a slot's port lacks is found by
+its `ports_due_at` (see binding.want), never by looking at all of them.
 """
 
 from __future__ import annotations
 
+import functools
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import sqlalchemy as sa
+
+from netsched import errors
+from netsched.db import address, base, binding, port, query
+from netsched.db import subnet as subnets
+from netsched.db.address import Taken, Wish, fixed_ip
+from netsched.db.agent import agent
+from netsched.db.binding import binding as table
+from netsched.model import addressing, scope
+
 if TYPE_CHECKING:
-    from netsched.db.session import Transaction
+    from netsched.db.session import Database, Transaction
 
 RESOURCE_TYPE = "network"
-DEVICE_OWNER = "network:dhcp"
+BATCH = 100  # slots in one transaction
+RETRY = 30.0  # s until a full pool is tried again
+
+
+@dataclass(frozen=True)
+class _Slot:
+    network_id: str
+    slot: int
+    host: str | None  # of the agent that holds it
+
+    @property
+    def device_id(self) -> str:
+        return device_id(self.network_id, self.slot)
+
+
+@dataclass(frozen=True)
+class _Port:
+    id: str
+    network_id: str
+    mac_address: str
+    fixed_ips: tuple[Mapping[str, str], ...]
 
 
 def device_id(network_id: str, slot: int) -> str:
     return f"dhcp-{network_id}-{slot}"
 
 
-def follow(tx: Transaction, slots: Sequence[tuple[Mapping[str, Any], str]]) -> None:
-    """The ports of these slots (rows of `binding`, each with its new host) go where the slots go."""
+def follow(tx: Transaction, placed: Sequence[tuple[Mapping[str, Any], str]]) -> None:
+    """The ports of these slots (rows of `binding`, each with its new host) go where the slots go; two statements.
+
+    Ports that are missing are made, which takes more. A full pool is no error: `reconcile` tells and tries again.
+    """
+    slots = [
+        _Slot(row["resource_id"], row["slot"], host) for row, host in placed if row["resource_type"] == RESOURCE_TYPE
+    ]
+    if not slots:
+        return
+    devices = {slot.device_id: slot for slot in slots}
+    where = (port.port.c.device_id.in_(sorted(devices)), port.port.c.device_owner == port.DHCP_OWNER)
+    found = tx.execute(sa.select(port.port.c.id, port.port.c.device_id).where(*where)).all()
+    if found:
+        hosts = {row.device_id: devices[row.device_id].host for row in found}
+        _revise(tx, [row.id for row in found], binding_host_id=sa.case(hosts, value=port.port.c.device_id))
+    for row in found:
+        slot = devices.pop(row.device_id)
+        tx.log("port", row.id, "update", scope.key(RESOURCE_TYPE, slot.network_id))
+    _complete(tx, list(devices.values()), {})
+
+
+def reconcile(database: Database) -> int:
+    """Bring the ports of all slots that are due in order; returns how many slots were looked at.
+
+    Adds ports and addresses (one per DHCP subnet), drops addresses on subnets without DHCP and ports of idle slots.
+    """
+    done = 0
+    while True:
+        with database.read() as connection:
+            due = _due(connection)
+        if not due:
+            return done
+        database.write(functools.partial(_repair, due=due))
+        done += len(due)
+
+
+def _due(connection: sa.Connection) -> list[tuple[str, int]]:
+    wanted = sa.select(table.c.resource_id, table.c.slot).where(
+        table.c.ports_due_at <= base.now(), table.c.resource_type == RESOURCE_TYPE
+    )
+    return [
+        (row.resource_id, row.slot) for row in connection.execute(wanted.order_by(table.c.ports_due_at).limit(BATCH))
+    ]
+
+
+def _repair(tx: Transaction, due: Sequence[tuple[str, int]]) -> None:
+    # Locks the slots: what is read from here on is not older than any mark that is taken off.
+    reason = sa.case((table.c.state == binding.BOUND, None), else_=table.c.reason)
+    tx.execute(sa.update(table).where(_are(due)).values(ports_due_at=None, reason=reason))
+    rows = tx.execute(
+        sa.select(table.c.resource_id, table.c.slot, table.c.state, agent.c.host)
+        .outerjoin_from(table, agent, agent.c.id == table.c.agent_id)
+        .where(_are(due))
+    ).all()
+    wanted = [_Slot(row.resource_id, row.slot, row.host) for row in rows if row.state != binding.IDLE]
+    idle = [device_id(row.resource_id, row.slot) for row in rows if row.state == binding.IDLE]
+    ports = _ports(tx, [slot.device_id for slot in wanted] + idle)
+    port.remove_many(tx, [ports[name].id for name in idle if name in ports])
+    # A slot that has never had a holder has no port yet; one that waits for its next holder keeps its own.
+    _complete(tx, [slot for slot in wanted if slot.host or slot.device_id in ports], ports)
+
+
+def _are(slots: Sequence[tuple[str, int]]) -> sa.ColumnElement[bool]:
+    return sa.and_(
+        table.c.resource_type == RESOURCE_TYPE,
+        table.c.resource_id.in_({network_id for network_id, _ in slots}),
+        sa.tuple_(table.c.resource_id, table.c.slot).in_(list(slots)),
+    )
+
+
+def _ports(tx: Transaction, devices: Sequence[str]) -> dict[str, _Port]:
+    """DHCP ports with their addresses, by device id."""
+    columns = (port.port.c.device_id, port.port.c.id, port.port.c.network_id, port.port.c.mac_address)
+    rows = tx.execute(
+        sa.select(*columns, fixed_ip.c.subnet_id, fixed_ip.c.ip_address)
+        .outerjoin_from(port.port, fixed_ip, fixed_ip.c.port_id == port.port.c.id)
+        .where(port.port.c.device_id.in_(sorted(devices)), port.port.c.device_owner == port.DHCP_OWNER)
+    ).all()
+    addresses: dict[str, list[Mapping[str, str]]] = defaultdict(list)
+    for row in rows:
+        if row.subnet_id is not None:
+            addresses[row.id].append({"subnet_id": row.subnet_id, "ip_address": row.ip_address})
+    return {row.device_id: _Port(row.id, row.network_id, row.mac_address, tuple(addresses[row.id])) for row in rows}
+
+
+def _complete(tx: Transaction, slots: Sequence[_Slot], ports: Mapping[str, _Port]) -> None:
+    """Give each slot its port with the addresses that it should have."""
+    if not slots:
+        return
+    networks = subnets.surroundings(tx, [slot.network_id for slot in slots])
+    slots = [slot for slot in slots if slot.network_id in networks]
+    ports = {**ports, **_create(tx, [slot for slot in slots if slot.device_id not in ports], networks)}
+    wishes: list[Wish] = []
+    surplus: list[tuple[_Port, Mapping[str, str]]] = []
+    for slot in slots:
+        have = ports[slot.device_id]
+        network = networks[slot.network_id]
+        serving = {s["id"]: s for s in network.subnets if s["enable_dhcp"]}
+        makes_own = {s["id"] for s in network.subnets if addressing.is_auto(s)}
+        taken = {ip["subnet_id"] for ip in have.fixed_ips}
+        wishes += [_wish(have, s) for key, s in serving.items() if key not in taken]
+        surplus += [(have, ip) for ip in have.fixed_ips if ip["subnet_id"] not in {*serving, *makes_own}]
+    _drop(tx, surplus, networks)
+    taken_now, refused = _take(tx, wishes)
+    changed = {one.port_id: one.network_id for one in taken_now} | {have.id: have.network_id for have, _ in surplus}
+    if taken_now:
+        query.guarded(tx, sa.insert(fixed_ip).values([vars(one) for one in taken_now]))
+    if changed:
+        _revise(tx, sorted(changed))
+    for port_id, network_id in changed.items():
+        tx.log("port", port_id, "update", scope.key(RESOURCE_TYPE, network_id))
+    _tell(tx, {have.id: slot for slot in slots for have in [ports[slot.device_id]]}, refused)
+
+
+def _create(tx: Transaction, slots: Sequence[_Slot], networks: Mapping[str, subnets.Surroundings]) -> dict[str, _Port]:
+    if not slots:
+        return {}
+    wanted = [
+        {
+            "network_id": slot.network_id,
+            "project_id": networks[slot.network_id].project_id,
+            "device_id": slot.device_id,
+            "device_owner": port.DHCP_OWNER,
+            "binding:host_id": slot.host or "",
+            "fixed_ips": [],
+        }
+        for slot in slots
+    ]
+    made = port.insert_many(tx, wanted)
+    return {p["device_id"]: _Port(p["id"], p["network_id"], p["mac_address"], tuple(p["fixed_ips"])) for p in made}
+
+
+def _wish(have: _Port, subnet: Mapping[str, Any]) -> Wish:
+    chosen = addressing.eui64(subnet["cidr"], have.mac_address) if addressing.is_auto(subnet) else None
+    return Wish(have.id, have.network_id, (subnet,), chosen)
+
+
+def _take(tx: Transaction, wishes: Sequence[Wish]) -> tuple[list[Taken], list[Wish]]:
+    """What could be allocated, and the wishes for which the pool is full. All at once, one by one only if need be."""
+    full = (errors.IpAddressGenerationFailure, errors.IpAddressAlreadyAllocated)
+    try:
+        return address.allocate(tx, wishes), []
+    except full:
+        # Nothing is written by an allocation that fails, so the transaction goes on.
+        if len(wishes) == 1:
+            return [], list(wishes)
+    taken: list[Taken] = []
+    refused: list[Wish] = []
+    for wish in wishes:
+        got, missed = _take(tx, [wish])
+        taken += got
+        refused += missed
+    return taken, refused
+
+
+def _drop(
+    tx: Transaction, surplus: Sequence[tuple[_Port, Mapping[str, str]]], networks: Mapping[str, subnets.Surroundings]
+) -> None:
+    if not surplus:
+        return
+    known = {s["id"]: s for network in networks.values() for s in network.subnets}
+    returned = {ip["subnet_id"]: known[ip["subnet_id"]] for _, ip in surplus if ip["subnet_id"] in known}
+    address.lock(tx, returned)
+    pairs = [(have.id, ip["subnet_id"]) for have, ip in surplus]
+    tx.execute(sa.delete(fixed_ip).where(sa.tuple_(fixed_ip.c.port_id, fixed_ip.c.subnet_id).in_(pairs)))
+    addresses = [(ip["subnet_id"], ip["ip_address"]) for _, ip in surplus if ip["subnet_id"] in returned]
+    address.release(tx, returned, addresses)
+
+
+def _revise(tx: Transaction, port_ids: Sequence[str], **values: Any) -> None:
+    revision = port.port.c.revision_number + 1
+    changed = sa.update(port.port).where(port.port.c.id.in_(port_ids))
+    tx.execute(changed.values(revision_number=revision, updated_at=tx.now, **values))
+
+
+def _tell(tx: Transaction, slots: Mapping[str, _Slot], refused: Sequence[Wish]) -> None:
+    """Put on each slot what its port lacks, and look again later. `slots` by port id."""
+    missing: dict[str, list[str]] = defaultdict(list)
+    for wish in refused:
+        missing[wish.port_id].append(wish.subnets[0]["id"])
+    for port_id, subnet_ids in missing.items():
+        slot = slots[port_id]
+        reason = "no address left for DHCP in subnet " + ", ".join(sorted(subnet_ids))
+        later = base.before_now(tx.connection, -RETRY)
+        where = _are([(slot.network_id, slot.slot)])
+        tx.execute(sa.update(table).where(where).values(reason=reason, ports_due_at=later))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy import exc
@@ -13,13 +13,11 @@ from netsched.db import base, binding, decision, placement
 from netsched.db.agent import agent
 from netsched.db.binding import bar
 from netsched.db.binding import binding as table
+from netsched.db.session import Repeat
 from netsched.model.principal import Principal
 
 if TYPE_CHECKING:
-    from netsched.db.session import Database, Transaction
-
-T = TypeVar("T")
-ROUNDS = 8  # while schedulers win the races
+    from netsched.db.session import Transaction
 
 
 def bind(
@@ -27,8 +25,7 @@ def bind(
 ) -> placement.Placement | None:
     """Give the resource to that agent, in an empty slot or in an extra one; None if it has it already.
 
-    Lifts a bar. Raises NotFound for an agent that is gone, NoCapacity for one that is full; Raced and IntegrityError
-    as placement.place does.
+    Lifts a bar. Raises AgentNotFound, NoCapacity, and Repeat as placement.place does.
     """
     target = placement.targets(tx.connection, [agent_id]).get(agent_id)
     if target is None:
@@ -66,7 +63,7 @@ def _extra(
     if idle is not None:
         where = (binding.of(*resource), table.c.slot == idle["slot"], table.c.epoch == idle["epoch"])
         if not tx.execute(sa.update(table).where(*where).values(extra=True)).rowcount:
-            raise placement.Raced
+            raise Repeat("a slot has changed")
         return {**idle, "extra": True}
     row = {
         "resource_type": resource[0],
@@ -81,7 +78,10 @@ def _extra(
         "zone_hints": rows[0]["zone_hints"] if rows else [],
         "alternates": [],
     }
-    tx.execute(sa.insert(table).values({**row, "ports_due_at": base.now()}))
+    try:
+        tx.execute(sa.insert(table).values({**row, "ports_due_at": base.now()}))
+    except exc.IntegrityError as error:
+        raise Repeat("another operator has made that slot") from error
     return row
 
 
@@ -110,7 +110,7 @@ def unbind(tx: Transaction, resource: tuple[str, str], agent_id: str, hold: floa
 def delete_agent(tx: Transaction, agent_id: str, by: Principal) -> bool:
     """Remove the agent; what it held waits for the scheduler. False if there is no such agent.
 
-    Raises IntegrityError when a scheduler gave it something meanwhile: repeat.
+    Raises Repeat when a scheduler gave it something meanwhile.
     """
     row = tx.execute(sa.select(agent).where(agent.c.id == agent_id)).mappings().first()
     if row is None:
@@ -122,15 +122,8 @@ def delete_agent(tx: Transaction, agent_id: str, by: Principal) -> bool:
         decision.insert_for_slots(tx, held, "agent-delete", what, by)
         tx.execute(sa.update(table).where(held).values(agent_id=None, bound_at=None))
     decision.insert(tx, [decision.Decision("agent", agent_id, None, "agent-delete", 0, agent_id, None, what, by)])
-    tx.execute(sa.delete(agent).where(agent.c.id == agent_id))  # its claims, interests and bars go with it
+    try:
+        tx.execute(sa.delete(agent).where(agent.c.id == agent_id))  # its claims, interests and bars go with it
+    except exc.IntegrityError as error:
+        raise Repeat("the agent has got something meanwhile") from error
     return True
-
-
-def repeated(database: Database, work: Callable[[Transaction], T]) -> T:
-    """`work` in a transaction, again when a scheduler was faster: it reads everything anew each time."""
-    for _ in range(ROUNDS):
-        try:
-            return database.write(work)
-        except (placement.Raced, exc.IntegrityError):
-            continue
-    raise errors.Conflict(reason="The scheduler is changing this binding just now. Repeat the request.")

@@ -9,18 +9,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
+from sqlalchemy import exc
 
 from netsched.db import base, binding, claim, dhcp_port, interest
 from netsched.db.agent import agent, agent_beat, agent_claim
 from netsched.db.binding import binding as table
+from netsched.db.session import Repeat
 from netsched.model import scope
 
 if TYPE_CHECKING:
     from netsched.db.session import Transaction
-
-
-class Raced(Exception):  # noqa: N818 (no error: the caller reads again and repeats)
-    """A guard's row count fell short: somebody else changed a slot or a claim since it was read. Roll back."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,9 @@ def targets(connection: sa.Connection, agent_ids: Collection[str]) -> dict[str, 
     return {agent_id: Target(**facts, free=free) for agent_id, (facts, free) in found.items()}
 
 
-def slots(connection: sa.Connection, resources: Collection[tuple[str, str]]) -> dict[tuple[str, str], list[dict[str, Any]]]:
+def slots(
+    connection: sa.Connection, resources: Collection[tuple[str, str]]
+) -> dict[tuple[str, str], list[dict[str, Any]]]:
     """All slots of each (resource_type, resource_id), in one statement."""
     rows = connection.execute(
         sa.select(table).where(
@@ -98,15 +98,19 @@ def next_epoch(rows: Sequence[Mapping[str, Any]]) -> int:
 def place(tx: Transaction, placements: Sequence[Placement]) -> None:
     """Give each slot to its agent. At most one slot of a resource at a time: its id keys every CASE.
 
-    Raises Raced, or IntegrityError when an agent is gone or has another slot of the resource by now.
+    Raises Repeat when somebody else has changed a slot or a claim since it was read, when an agent is gone, or has
+    another slot of the resource by now: reading again will tell.
     """
-    _write_slots(tx, placements)
-    _settle(tx, placements)
-    interest.grant(
-        tx,
-        held=[(p.target.id, p.scope, p.epoch) for p in placements],
-        lost=[(p.row["agent_id"], p.scope, p.row["epoch"]) for p in placements if p.row["agent_id"]],
-    )
+    try:
+        _write_slots(tx, placements)
+        _settle(tx, placements)
+        interest.grant(
+            tx,
+            held=[(p.target.id, p.scope, p.epoch) for p in placements],
+            lost=[(p.row["agent_id"], p.scope, p.row["epoch"]) for p in placements if p.row["agent_id"]],
+        )
+    except exc.IntegrityError as error:
+        raise Repeat("an agent was deleted or got another replica") from error
     dhcp_port.follow(tx, [(p.row, p.target.host) for p in placements])
     for p in placements:
         binding.tell(tx, p.row["resource_type"], p.row["resource_id"])
@@ -133,7 +137,7 @@ def _write_slots(tx: Transaction, placements: Sequence[Placement]) -> None:
         sa.tuple_(table.c.resource_id, table.c.slot, table.c.epoch).in_(guard),
     )
     if tx.execute(sa.update(table).where(*where).values(values)).rowcount != len(placements):
-        raise Raced
+        raise Repeat("a slot has changed")
 
 
 def _settle(tx: Transaction, placements: Sequence[Placement]) -> None:
@@ -148,4 +152,4 @@ def _settle(tx: Transaction, placements: Sequence[Placement]) -> None:
                 deltas[p.row["agent_id"], resource_class] -= amount
     claim.open_rows(tx, sorted(unknown))
     if not claim.settle(tx, deltas):
-        raise Raced
+        raise Repeat("an agent is full")

@@ -26,14 +26,19 @@ LIMIT = 1000  # slots in one snapshot: bounds the memory of a round and the size
 
 
 def take(
-    connection: sa.Connection, limits: liveness.Limits, after: Key | None = None, limit: int = LIMIT
+    connection: sa.Connection,
+    limits: liveness.Limits,
+    after: Key | None = None,
+    limit: int = LIMIT,
+    trust: bool = True,
 ) -> Snapshot:
     """The next `limit` slots beyond `after` that need work, and the agents that may take them.
 
     A round over everything repeats this with `after` = key(snapshot.slots[-1]) until fewer than `limit` come back.
+    Without `trust` in what this server has heard, no agent's silence makes work.
     """
     now = connection.execute(sa.select(base.now())).scalar_one()
-    rows = _slots(connection, limits, after, limit)
+    rows = _slots(connection, limits, after, limit, trust)
     if not rows:
         return Snapshot(now=now, seed=str(uuid.uuid4()), agents=(), slots=())
     agents = _agents(connection, limits, {row["agent_type"] for row in rows}, now)
@@ -47,8 +52,8 @@ def key(slot: SlotView) -> Key:
 
 
 def _slots(
-    connection: sa.Connection, limits: liveness.Limits, after: Key | None, limit: int
-) -> list[Mapping[str, Any]]:
+    connection: sa.Connection, limits: liveness.Limits, after: Key | None, limit: int, trust: bool
+) -> list[sa.RowMapping]:
     """Slots without a holder, and those whose holder is dead; extras stay where an operator put them."""
     order = (table.c.resource_type, table.c.resource_id, table.c.slot)
     beyond = sa.true() if after is None else sa.tuple_(*order) > sa.tuple_(*after)
@@ -64,7 +69,7 @@ def _slots(
     )
     rows = [
         row
-        for query in (unbound, silent)
+        for query in ((unbound, silent) if trust else (unbound,))
         for row in connection.execute(query.order_by(*order).limit(limit)).mappings()
     ]
     return sorted(rows, key=lambda row: (row["resource_type"], row["resource_id"], row["slot"]))[:limit]
@@ -76,7 +81,9 @@ def _agents(
     """All agents of these types, with their claims."""
     of_types = agent.c.agent_type.in_(sorted(types))
     claims: dict[str, list[Any]] = {}
-    for row in connection.execute(sa.select(agent_claim).join(agent, agent.c.id == agent_claim.c.agent_id).where(of_types)):
+    for row in connection.execute(
+        sa.select(agent_claim).join(agent, agent.c.id == agent_claim.c.agent_id).where(of_types)
+    ):
         claims.setdefault(row.agent_id, []).append(row)
     rows = connection.execute(
         sa.select(agent, agent_beat.c.sent_at, agent_beat.c.load)
@@ -103,7 +110,7 @@ def _agents(
 
 
 def _neighbours(
-    connection: sa.Connection, rows: list[Mapping[str, Any]]
+    connection: sa.Connection, rows: list[sa.RowMapping]
 ) -> tuple[dict[tuple[str, str], list[tuple[int, str]]], dict[tuple[str, str], list[str]]]:
     """Who holds which slot of these resources, and who is barred from them."""
     types = sorted({row["resource_type"] for row in rows})
@@ -120,7 +127,7 @@ def _neighbours(
 
 
 def _slot_view(
-    row: Mapping[str, Any],
+    row: sa.RowMapping,
     holders: Mapping[tuple[str, str], list[tuple[int, str]]],
     barred: Mapping[tuple[str, str], list[str]],
 ) -> SlotView:

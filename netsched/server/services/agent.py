@@ -47,7 +47,9 @@ class AgentService:
             if changes and not agents.update(tx, agent_id, changes):
                 raise errors.AgentNotFound(id=agent_id)
             record = {"changes": changes}
-            decision.insert(tx, [decision.Decision("agent", agent_id, None, action, 0, agent_id, None, record, principal)])
+            decision.insert(
+                tx, [decision.Decision("agent", agent_id, None, action, 0, agent_id, None, record, principal)]
+            )
 
         if changes:
             self._database.write(work)
@@ -55,7 +57,7 @@ class AgentService:
 
     def delete(self, principal: Principal, agent_id: str, if_match: int | None = None) -> None:
         """What it held goes back to the scheduler in the same transaction. An agent that lives comes back, empty."""
-        if not manual.repeated(self._database, lambda tx: manual.delete_agent(tx, agent_id, principal)):
+        if not self._database.write(lambda tx: manual.delete_agent(tx, agent_id, principal)):
             raise errors.AgentNotFound(id=agent_id)
 
 

@@ -1,0 +1,119 @@
+"""Reads why a resource is where it is, or nowhere: its slots, each with its newest decision, and what led there."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from netsched.db import base, binding
+from netsched.db.agent import agent
+from netsched.db.binding import binding as table
+from netsched.db.decision import decision
+
+HISTORY = 100  # decisions; older ones are in the table until purged
+ABOUT_AGENTS = "agent"
+
+
+def held_by(connection: sa.Connection, resource_type: str, agent_id: str) -> list[str]:
+    """Ids of the resources of that type which the agent holds."""
+    where = (table.c.agent_id == agent_id, table.c.resource_type == resource_type)
+    return list(connection.execute(sa.select(table.c.resource_id).where(*where)).scalars())
+
+
+def holders_of(connection: sa.Connection, resource_type: str, resource_id: str) -> list[str]:
+    """Ids of the agents that hold the resource."""
+    held = (binding.of(resource_type, resource_id), table.c.agent_id.is_not(None))
+    return list(connection.execute(sa.select(table.c.agent_id).where(*held)).scalars())
+
+
+def of(connection: sa.Connection, resource_type: str, resource_id: str) -> dict[str, Any]:
+    """{"slots": [...], "history": [...]}, times as the REST API writes them.
+
+    A slot: slot, state, extra, epoch, agent_id, host, since, hold_until, reason, error, and `decision`, the newest
+    about it: action, at, reason, candidates, rejections, scores (of the agent chosen), seed, alternates, plan_id.
+    History, newest first: at, action, slot, epoch, agent_id, host, reason, user_id, project_id, request_id; what
+    operators did to its agents is in it.
+    """
+    slots = (
+        connection.execute(
+            sa.select(table, agent.c.host)
+            .outerjoin_from(table, agent, agent.c.id == table.c.agent_id)
+            .where(binding.of(resource_type, resource_id))
+            .order_by(table.c.slot)
+        )
+        .mappings()
+        .all()
+    )
+    holders = sorted({row["agent_id"] for row in slots if row["agent_id"]})
+    about = sa.or_(
+        sa.and_(decision.c.resource_type == resource_type, decision.c.resource_id == resource_id),
+        sa.and_(decision.c.resource_type == ABOUT_AGENTS, decision.c.resource_id.in_(holders)),
+    )
+    query = (
+        sa.select(decision, agent.c.host)
+        .outerjoin_from(decision, agent, agent.c.id == decision.c.agent_id)
+        .where(about)
+        .order_by(decision.c.id.desc())
+        .limit(HISTORY)
+    )
+    decisions = connection.execute(query).mappings().all()
+    newest = {row["slot"]: row for row in reversed(decisions) if row["resource_type"] == resource_type}
+    return {
+        "slots": [_slot(row, newest.get(row["slot"])) for row in slots],
+        "history": [_event(row) for row in decisions],
+    }
+
+
+def _slot(row: sa.RowMapping, newest: sa.RowMapping | None) -> dict[str, Any]:
+    return {
+        "slot": row["slot"],
+        "state": row["state"],
+        "extra": row["extra"],
+        "epoch": row["epoch"],
+        "agent_id": row["agent_id"],
+        "host": row["host"],
+        "since": _time(row["bound_at"]),
+        "hold_until": _time(row["hold_until"]),
+        "reason": row["reason"],
+        "error": row["error"],
+        "decision": _decision(newest) if newest else None,
+    }
+
+
+def _decision(row: sa.RowMapping) -> dict[str, Any]:
+    record = row["record"]
+    candidates: Sequence[dict[str, Any]] = record.get("candidates", ())
+    chosen = next((one for one in candidates if one["agent_id"] == row["agent_id"]), {})
+    return {
+        "action": row["action"],
+        "at": _time(row["at"]),
+        "reason": record.get("reason"),
+        "candidates": list(candidates),
+        "rejections": record.get("rejections", []),
+        "scores": chosen.get("scores", {}),
+        "seed": record.get("seed"),
+        "alternates": record.get("alternates", []),
+        "plan_id": row["plan_id"],
+    }
+
+
+def _event(row: sa.RowMapping) -> dict[str, Any]:
+    record = row["record"]
+    who = {name: row[name] for name in ("user_id", "project_id", "request_id")}
+    return {
+        "at": _time(row["at"]),
+        "action": row["action"],
+        "slot": row["slot"],
+        "epoch": row["epoch"],
+        "agent_id": row["agent_id"],
+        "host": record.get("host") or row["host"],  # as it was then: the agent may be gone
+        "reason": record.get("reason"),
+        **who,
+    }
+
+
+def _time(value: datetime.datetime | None) -> str | None:
+    return base.timestamp(value) if value else None
