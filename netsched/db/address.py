@@ -84,9 +84,13 @@ def lock(tx: Transaction, subnet_ids: Iterable[str]) -> None:
         raise Repeat("a subnet was deleted")
 
 
-def fill(tx: Transaction, subnet_id: str, free: Iterable[Range]) -> None:
-    """Enter intervals as free."""
-    rows = [{"subnet_id": subnet_id, "first": _key(first), "last": _key(last)} for first, last in free]
+def fill(tx: Transaction, free: Mapping[str, Iterable[Range]]) -> None:
+    """Enter intervals of each subnet as free."""
+    rows = [
+        {"subnet_id": subnet_id, "first": _key(first), "last": _key(last)}
+        for subnet_id, ranges in free.items()
+        for first, last in ranges
+    ]
     for batch in query.batches(rows):
         tx.execute(sa.insert(free_range).values(batch))
 
@@ -96,7 +100,7 @@ def refill(tx: Transaction, subnet: Mapping[str, Any], pools: Iterable[Range]) -
     used = tx.execute(sa.select(fixed_ip.c.ip_address).where(fixed_ip.c.subnet_id == subnet["id"])).scalars()
     taken = [value for value in map(addressing.number, used) if _booked(subnet, value)]
     tx.execute(sa.delete(free_range).where(free_range.c.subnet_id == subnet["id"]))
-    fill(tx, subnet["id"], addressing.minus(pools, taken))
+    fill(tx, {subnet["id"]: addressing.minus(pools, taken)})
 
 
 def allocate(tx: Transaction, wishes: Sequence[Wish]) -> list[Taken]:

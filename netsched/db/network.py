@@ -149,10 +149,15 @@ def _zones(connection: sa.Connection, page: sa.Subquery) -> dict[str, set[str]]:
     return zones
 
 
-def lock(tx: Transaction, network_id: str) -> bool:
-    """Hold off other changes of the network's set of subnets until the commit. False: there is no such network."""
-    counted = sa.update(network).where(network.c.id == network_id).values(subnet_changes=network.c.subnet_changes + 1)
-    return tx.execute(counted).rowcount == 1
+def lock(tx: Transaction, network_ids: Iterable[str]) -> None:
+    """Hold off other changes of the networks' sets of subnets until the commit. Networks that are gone are ignored."""
+    wanted = sorted(set(network_ids))
+    tx.execute(sa.update(network).where(network.c.id.in_(wanted)).values(subnet_changes=network.c.subnet_changes + 1))
+
+
+def claim(tx: Transaction, network_id: str, if_match: int | None) -> None:
+    """Lock the network before it is deleted. Raises NetworkNotFound, RevisionNumberConstraintFailed."""
+    query.revise(tx, network, network_id, if_match, errors.NetworkNotFound, {})
 
 
 def update(tx: Transaction, network_id: str, changes: Mapping[str, Any], if_match: int | None) -> None:

@@ -122,12 +122,12 @@ def insert_many(
     taken = address.allocate(tx, wishes)
     for batch in query.batches(rows):
         query.guarded(tx, sa.insert(port).values(batch))
-    _write_addresses(tx, taken)
+    write_addresses(tx, taken)
     by_port = defaultdict(list)
     for one in taken:
         by_port[one.port_id].append({"subnet_id": one.subnet_id, "ip_address": one.ip_address})
     for row in rows:
-        _log(tx, row, "create")
+        note(tx, row, "create")
     return [_object(row, by_port[row["id"]]) for row in rows]
 
 
@@ -206,12 +206,14 @@ def _used_macs(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> set[tuple[
     return used
 
 
-def _write_addresses(tx: Transaction, taken: Sequence[Taken]) -> None:
+def write_addresses(tx: Transaction, taken: Sequence[Taken]) -> None:
+    """Give ports what was allocated to them."""
     for batch in query.batches(taken):
         query.guarded(tx, sa.insert(fixed_ip).values([vars(one) for one in batch]))
 
 
-def _log(tx: Transaction, row: query.Row, operation: str) -> None:
+def note(tx: Transaction, row: query.Row, operation: str) -> None:
+    """Log a change of a port (id, network_id) in its network's scope."""
     tx.log("port", row["id"], operation, scope.key("network", row["network_id"]))
 
 
@@ -275,9 +277,61 @@ def _read(connection: sa.Connection, page: sa.Subquery, order: Sequence[Any]) ->
     return [_object(row, addresses[key]) for key, row in rows.items()]
 
 
-def remove(tx: Transaction, port_id: str, if_match: int | None) -> None:
+def update(
+    tx: Transaction,
+    port_id: str,
+    changes: Mapping[str, Any],
+    if_match: int | None = None,
+    visible_to: str | None = None,
+) -> dict[str, Any]:
+    """Change a port. Raises PortNotFound, RevisionNumberConstraintFailed, and what `insert_many` raises of addresses.
+
+    Addresses that stay are not touched. What the old MAC made of a prefix goes with it.
+    """
+    values = {name.replace(":", "_"): changes[name] for name in _CHANGEABLE if name in changes}
+    query.revise(tx, port, port_id, if_match, errors.PortNotFound, values)
+    before = get(tx.connection, port_id, visible_to)
+    after = {"mac_address": changes.get("mac_address", before["mac_address"]).lower()}
+    new_mac = after["mac_address"] != before["mac_address"]
+    if "extra_dhcp_opts" in changes:
+        after["extra_dhcp_opts"] = _merged(before["extra_dhcp_opts"], changes["extra_dhcp_opts"])
+    if new_mac and tx.attempt > 1 and _used_macs(tx, [before | after]):
+        raise errors.MacAddressInUse(network_id=before["network_id"], mac_address=after["mac_address"])
+    if new_mac or "fixed_ips" in changes:
+        _change_addresses(tx, before, before | after, changes.get("fixed_ips"))
+    if new_mac or "extra_dhcp_opts" in after:
+        query.guarded(tx, sa.update(port).where(port.c.id == port_id).values(after))
+    note(tx, before, "update")
+    return by_ids(tx.connection, [port_id])[port_id]
+
+
+def _change_addresses(
+    tx: Transaction, before: Mapping[str, Any], after: Mapping[str, Any], wanted: Sequence[Mapping[str, str]] | None
+) -> None:
+    around = subnets.surroundings(tx, [before["network_id"]])[before["network_id"]]
+    new_mac = before["mac_address"] != after["mac_address"]
+    change = wish.for_change(_owner(after), before["fixed_ips"], wanted, around, new_mac)
+    drop_addresses(tx, before["id"], change.dropped)
+    write_addresses(tx, address.allocate(tx, change.wishes))
+
+
+def drop_addresses(tx: Transaction, port_id: str, dropped: Sequence[Mapping[str, str]]) -> None:
+    """Take addresses off a port and return them to their subnets."""
+    if not dropped:
+        return
+    pairs = [(ip["subnet_id"], ip["ip_address"]) for ip in dropped]
+    ids = {subnet_id for subnet_id, _ in pairs}
+    address.lock(tx, ids)
+    ways = [sa.and_(fixed_ip.c.subnet_id == key, fixed_ip.c.ip_address == ip) for key, ip in pairs]
+    tx.execute(sa.delete(fixed_ip).where(fixed_ip.c.port_id == port_id, sa.or_(*ways)))
+    address.release(tx, subnets.by_ids(tx.connection, ids), pairs)
+
+
+def remove(tx: Transaction, port_id: str, if_match: int | None = None, visible_to: str | None = None) -> None:
     """Delete one port. Raises PortNotFound, RevisionNumberConstraintFailed."""
     query.revise(tx, port, port_id, if_match, errors.PortNotFound, {})
+    if visible_to is not None:
+        get(tx.connection, port_id, visible_to)
     _delete(tx, [port_id])
 
 
@@ -298,4 +352,4 @@ def _delete(tx: Transaction, port_ids: Sequence[str]) -> None:
     if addresses:
         address.release(tx, subnets.by_ids(tx.connection, subnet_ids), addresses)
     for item in gone.values():
-        _log(tx, item, "delete")
+        note(tx, item, "delete")

@@ -108,13 +108,17 @@ def _surroundings(tx: Transaction, network_ids: Sequence[str]) -> dict[str, Surr
     }
 
 
-def insert(tx: Transaction, wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """Write one subnet, checked by the service, with its pools all free."""
-    row = query.standard_row(tx, wanted) | {name: wanted[name] for name in _PLAIN} | {"allocations": 0}
-    query.guarded(tx, sa.insert(subnet).values(row))
-    address.fill(tx, row["id"], addressing.pools_as_ranges(row["allocation_pools"]))
-    tx.log("subnet", row["id"], "create", scope.key("network", row["network_id"]))
-    return _object(row)
+def insert_many(tx: Transaction, wanted: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Write subnets, checked by the service, with their pools all free; two statements for up to 1,000."""
+    rows = [
+        query.standard_row(tx, item) | {name: item[name] for name in _PLAIN} | {"allocations": 0} for item in wanted
+    ]
+    for batch in query.batches(rows):
+        query.guarded(tx, sa.insert(subnet).values(batch))
+    address.fill(tx, {row["id"]: addressing.pools_as_ranges(row["allocation_pools"]) for row in rows})
+    for row in rows:
+        tx.log("subnet", row["id"], "create", scope.key("network", row["network_id"]))
+    return [_object(row) for row in rows]
 
 
 def _object(row: query.Row) -> dict[str, Any]:
@@ -152,10 +156,21 @@ def get(connection: sa.Connection, subnet_id: str, visible_to: str | None = None
     return query.only(list_(connection, query.by_id(subnet_id, visible_to)), errors.SubnetNotFound, subnet_id)
 
 
-def update(tx: Transaction, before: Mapping[str, Any], changes: Mapping[str, Any], if_match: int | None) -> None:
-    """Write the changed attributes, checked by the service. Raises SubnetNotFound, RevisionNumberConstraintFailed."""
+def claim(tx: Transaction, subnet_id: str, if_match: int | None) -> None:
+    """Lock the subnet, against allocators too, and give it its next revision, before it is read to be changed.
+
+    Raises SubnetNotFound, RevisionNumberConstraintFailed.
+    """
+    query.revise(tx, subnet, subnet_id, if_match, errors.SubnetNotFound, {})
+
+
+def update(tx: Transaction, before: Mapping[str, Any], changes: Mapping[str, Any]) -> None:
+    """Write the changed attributes of a claimed subnet, checked by the service."""
     values = {name: changes[name] for name in _CHANGEABLE if name in changes}
-    query.revise(tx, subnet, before["id"], if_match, errors.SubnetNotFound, values)
+    if values:
+        tx.execute(sa.update(subnet).where(subnet.c.id == before["id"]).values(values))
+    if "allocation_pools" in values:
+        address.refill(tx, before, addressing.pools_as_ranges(values["allocation_pools"]))
     tx.log("subnet", before["id"], "update", scope.key("network", before["network_id"]))
 
 
@@ -163,3 +178,9 @@ def remove(tx: Transaction, gone: Mapping[str, Any]) -> None:
     """Delete the row, and with it its free addresses; no port may have an address of it any more."""
     query.guarded(tx, sa.delete(subnet).where(subnet.c.id == gone["id"]))
     tx.log("subnet", gone["id"], "delete", scope.key("network", gone["network_id"]))
+
+
+def log_removal(tx: Transaction, network_id: str, subnet_ids: Iterable[str]) -> None:
+    """Note subnets that go with their network's row."""
+    for subnet_id in subnet_ids:
+        tx.log("subnet", subnet_id, "delete", scope.key("network", network_id))

@@ -12,3 +12,8 @@ class Principal:
     roles: tuple[str, ...]
     is_admin: bool
     request_id: str
+
+    @property
+    def sees(self) -> str | None:
+        """The project to whose own and shared objects a query is confined; None for an admin, who sees all."""
+        return None if self.is_admin else self.project_id

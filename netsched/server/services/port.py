@@ -1,0 +1,42 @@
+"""Use cases of ports."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from netsched.db import port
+from netsched.db.session import Database
+from netsched.model.principal import Principal
+from netsched.model.query import Query
+
+Object = dict[str, Any]
+Objects = list[Object]
+
+
+class PortService:
+    def __init__(self, database: Database, mac_base: str = port.MAC_BASE) -> None:
+        """`mac_base` is the first three octets of the MACs that are made up."""
+        self._database = database
+        self._mac_base = mac_base
+
+    def create(self, principal: Principal, bodies: Objects) -> Objects:
+        """Raises what `port.insert_many` raises; on others' networks only where these are shared."""
+        owned = [{"project_id": principal.project_id, **body} for body in bodies]
+        return self._database.write(lambda tx: port.insert_many(tx, owned, principal.sees, self._mac_base))
+
+    def get(self, principal: Principal, id: str) -> Object:
+        with self._database.read() as connection:
+            return port.get(connection, id, principal.sees)
+
+    def update(self, principal: Principal, id: str, changes: Object, if_match: int | None) -> Object:
+        """Raises what `port.update` raises."""
+        return self._database.write(lambda tx: port.update(tx, id, changes, if_match, principal.sees))
+
+    def delete(self, principal: Principal, id: str, if_match: int | None) -> None:
+        """Raises PortNotFound, RevisionNumberConstraintFailed."""
+        self._database.write(lambda tx: port.remove(tx, id, if_match, principal.sees))
+
+    def list(self, principal: Principal, query: Query) -> Objects:
+        with self._database.read() as connection:
+            return port.list_(connection, replace(query, visible_to=principal.sees))
