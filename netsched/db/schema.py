@@ -60,6 +60,12 @@ def upgrade(database: Database) -> str:
     """Bring the database to the wanted schema, and start the change log if there is none. Returns the revision."""
     config = _config()
     with database.engines[0].begin() as connection:
+        if (
+            database.dialect in ("mysql", "mariadb")
+            and MigrationContext.configure(connection).get_current_revision() is None
+        ):
+            # Names differ by case and accent, and comparisons must agree with the other databases and with Python.
+            connection.exec_driver_sql("ALTER DATABASE CHARACTER SET utf8mb4 COLLATE utf8mb4_bin")
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
     with database.read() as connection:

@@ -25,7 +25,7 @@ from __future__ import annotations
 import logging
 import socket
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -89,14 +89,16 @@ class Server:
         transport_: transport.Transport,
         policy: Policy,
         clock: clocks.Clock,
+        more_readers: Mapping[str, Reader] | None = None,
     ) -> None:
+        """`more_readers`: how to read objects of kinds that this release does not know, by kind."""
         self.settings = settings
         self.database = database
         self._transport = transport_
         self._serving: transport.Serving | None = None
         to_agents = rpc.ToAgent(transport_)
         trust = Trust(clock, settings.heartbeat.interval)
-        self.delivery = DeliveryService(database, readers(), to_agents, settings.delivery)
+        self.delivery = DeliveryService(database, {**readers(), **(more_readers or {})}, to_agents, settings.delivery)
         wake = Wake(writer=lambda: beats.nudge(), scheduler=lambda: schedule.nudge())
         self.heartbeats = HeartbeatService(database, self.delivery, to_agents, trust, settings.heartbeat, wake)
         loaded = profile.load(settings.scheduling.profile)
@@ -124,7 +126,7 @@ class Server:
             scheduling=self.scheduling,
             status=StatusService(database, netsched.__version__, self.driver.status, lambda: "ok"),
         )
-        return make_app(services, settings.api, policy, NoAuth(policy))
+        return make_app(services, settings.api, policy, NoAuth(), netsched.__version__)
 
     def start(self) -> None:
         """Hear agents and work. The schema must be right: WrongSchema says what to run."""
