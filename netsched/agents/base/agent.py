@@ -32,9 +32,9 @@ ASK_AGAIN = 6  # failures in a row (about 30 s), after which the agent asks whet
 
 @dataclass(frozen=True)
 class AgentSettings:
-    """Seconds. `patience`: how long a started agent waits for the server's word before it rebuilds from its own copy.
-    `supervision`: between checks of a scope in force, 0 for none. `prompt_ack`: beat soon after a scope came into force.
-    `spread`: after a restore of the database agents pull everything, each after a random part of this."""
+    """Times in seconds. `supervision`: between checks of a scope in force, 0 for none. `prompt_ack`: beat soon after a
+    scope came into force. `patience`: how long a started agent waits for the server's word before it rebuilds from its
+    own copy. `spread`: after a restore of the database agents pull everything, each after a random part of this."""
 
     workers: int = 4
     supervision: float = 1.5
