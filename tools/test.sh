@@ -55,7 +55,7 @@ step() {
     note=
     case $1 in
         lint | types | imports | docs) ;;
-        coverage) note=$(tail -n 1 "$logs/coverage.log" | awk '{print $NF}') ;;
+        coverage) note=$(awk '/^TOTAL/ {print $NF}' "$logs/coverage.log") ;;
         *)
             all=$(attribute "$1" tests) bad=$(($(attribute "$1" failures) + $(attribute "$1" errors) + 0))
             left=$(attribute "$1" skipped)
