@@ -1,7 +1,7 @@
 """Bring dnsmasq and its plumbing to what is wanted, and say whether they are there.
 
 One sequence for first start, change, restart of the agent, reboot of the host and repair: plug, files, process, leases;
-each step reads what is there and changes only the difference.
+each step reads what is there and changes only the difference. Pauses between repairs are the framework's business.
 """
 
 from __future__ import annotations
@@ -9,13 +9,12 @@ from __future__ import annotations
 import logging
 import pathlib
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from netsched import errors
 from netsched.agents.base.driver import Content
 from netsched.agents.dhcp import compute, dnsmasq, render
-from netsched.agents.dhcp.backoff import Backoff
-from netsched.agents.kernel import netns, plugging
+from netsched.agents.kernel import netns, plugging, process
 from netsched.clock import Clock
 from netsched.model import scope as scopes
 
@@ -31,7 +30,6 @@ class _Service:
     """What the driver has to know of one network beyond what can be read back."""
 
     desired: compute.DhcpDesired
-    backoff: Backoff = field(default_factory=Backoff)
     loaded_by: int | None = None  # pid of the dnsmasq known to have read the files as they are
     deep_checked_at: float = 0.0
 
@@ -57,18 +55,16 @@ class DhcpDriver:
             self._remove(network_id)
             return
         service = self._services.setdefault(network_id, _Service(desired))
+        self._report(service.desired, desired)
         service.desired = desired
         server = self._server(network_id)
         before = server.reserved()
-        changed = server.write(desired.files)
+        if server.write(desired.files):
+            service.loaded_by = None
         with self._bridges:
             plugging.ensure(desired.plug)
-        if changed:
-            service.loaded_by = None
         self._run(service, server, before)
         service.deep_checked_at = self._clock.monotonic()
-        if desired.problems:
-            raise errors.Invalid(reason="served, except: " + "; ".join(desired.problems))
 
     def actual(self) -> set[str]:
         owned = {owner.partition("/")[2] for owner in plugging.owners() if owner.startswith("dhcp/")}
@@ -82,8 +78,9 @@ class DhcpDriver:
             # Never applied in this life: only "nothing wanted, nothing there" can be told without comparing all.
             nothing_wanted = not wanted or compute.desired(network_id, wanted, self._host, self._settings) is None
             return nothing_wanted and not server.exists()
-        if not self._process_is_right(service, server):
-            return False
+        trouble = self._trouble(service, server, server.find())
+        if trouble:
+            raise errors.Unavailable(reason=trouble)
         now = self._clock.monotonic()
         if now - service.deep_checked_at < _DEEP_CHECK_PERIOD:
             return True
@@ -95,40 +92,41 @@ class DhcpDriver:
             raise errors.Invalid(reason=f"{network_id!r} is no network id")
         return dnsmasq.Dnsmasq(self._state_dir, network_id, compute.namespace(network_id))
 
-    def _process_is_right(self, service: _Service, server: dnsmasq.Dnsmasq) -> bool:
-        found = server.find()
-        return (
-            found is not None
-            and not found.stopped
-            and found.argv == server.argv(service.desired.arguments)
-            and found.namespace == netns.identity(service.desired.plug.namespace)
-        )
+    def _trouble(self, service: _Service, server: dnsmasq.Dnsmasq, found: process.Process | None) -> str | None:
+        """What is wrong with the process, as a sentence; None when it is as wanted."""
+        if found is None:
+            return "dnsmasq does not run"
+        if found.stopped:
+            return "dnsmasq is stopped"
+        if found.argv != server.argv(service.desired.arguments):
+            return "dnsmasq runs with other arguments"
+        if found.namespace != netns.identity(service.desired.plug.namespace):
+            return "dnsmasq runs in another namespace"
+        return None
 
     def _run(self, service: _Service, server: dnsmasq.Dnsmasq, before: set[tuple[str, str]]) -> None:
         """Have the right dnsmasq run with the files as they are; leases of ports that are gone go too."""
-        now = self._clock.monotonic()
-        found = server.find()
-        if found and self._process_is_right(service, server):
+        desired, found = service.desired, server.find()
+        trouble = self._trouble(service, server, found)
+        if found and not trouble:
             if service.loaded_by != found.pid:
+                # Also when taking over from an earlier life, which may have died between writing and reloading.
                 server.reload(found)
                 service.loaded_by = found.pid
-            for lease in server.stale_leases(service.desired.reservations, before):
-                server.release(service.desired.plug.inside, lease)
+            for lease in server.stale_leases(desired.reservations, before):
+                server.release(desired.plug.inside, lease)
             return
-        if found is None or found.stopped:
-            service.backoff.died(now)
-        pause = service.backoff.pause(now)
-        if pause:
-            raise errors.Unavailable(
-                reason=f"dnsmasq of network {service.desired.network_id} died {service.backoff.deaths} times in a row; "
-                f"next start in {pause:.0f} s"
-            )
+        LOG.info("Network %s: %s, starting it", desired.network_id, trouble)
         server.stop()
-        server.forget_leases(server.stale_leases(service.desired.reservations, before))
-        service.backoff.started(now)
-        server.start(service.desired.arguments)
-        running = server.find()
-        service.loaded_by = running.pid if running else None
+        server.forget_leases(server.stale_leases(desired.reservations, before))
+        server.start(desired.arguments)
+        started = server.find()
+        service.loaded_by = started.pid if started else None
+
+    def _report(self, before: compute.DhcpDesired, now: compute.DhcpDesired) -> None:
+        """Say once what cannot be served. Not an error: all else is, and stays supervised."""
+        if now.problems and (now is before or now.problems != before.problems):
+            LOG.warning("Network %s is served, except: %s", now.network_id, "; ".join(now.problems))
 
     def _remove(self, network_id: str) -> None:
         self._services.pop(network_id, None)

@@ -1,0 +1,79 @@
+"""A process on a private host that runs the real DHCP driver under the framework's real loop, steered by JSON lines.
+
+Not a whole agent: no server. What is wanted comes over stdin, so that a test decides it and can kill -9 the rest.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import pathlib
+import random
+import sys
+import threading
+import time
+from typing import Any
+
+from netsched.agents.base.loop import Loop, Wanted
+from netsched.agents.dhcp.compute import Settings
+from netsched.agents.dhcp.driver import DhcpDriver
+from netsched.clock import SystemClock
+
+
+class Answers:
+    """The loop's Outcome."""
+
+    def __init__(self) -> None:
+        self.contents: dict[str, Any] = {}
+        self.faults: list[str] = []
+        self.settled = threading.Event()
+        self.error: str | None = None
+
+    def wanted(self, scope: str) -> Wanted:
+        return Wanted(1, 1, self.contents.get(scope))
+
+    def applied(self, scope: str, wanted: Wanted) -> None:
+        self.error = None
+        self.settled.set()
+
+    def failed(self, scope: str, wanted: Wanted, message: str, failures: int) -> None:
+        self.faults.append(message)
+        self.error = message
+        self.settled.set()
+
+    def fine(self, scope: str, wanted: Wanted) -> None:
+        pass
+
+
+def main(host: str, state_dir: str, settings: str) -> None:
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr)
+    answers, clock = Answers(), SystemClock()
+    options = json.loads(settings)
+    options["dns_servers"] = tuple(options.get("dns_servers", ()))
+    driver = DhcpDriver(host, pathlib.Path(state_dir), Settings(**options), clock)
+    loop = Loop(driver, answers, clock, random.Random(1))
+
+    def work() -> None:
+        while True:
+            if not loop.run_one():
+                time.sleep(0.02)
+
+    threading.Thread(target=work, daemon=True).start()
+    print(json.dumps("ready"), flush=True)
+    for line in sys.stdin:
+        command, *arguments = json.loads(line)
+        if command == "want":
+            scope, content = arguments
+            answers.contents[scope] = content
+            answers.settled.clear()
+            loop.mark(scope, content is None)
+            answer: Any = "timeout" if not answers.settled.wait(20) else answers.error
+        elif command == "actual":
+            answer = sorted(driver.actual())
+        else:
+            answer = answers.faults
+        print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
