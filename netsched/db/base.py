@@ -91,16 +91,24 @@ def timestamp(value: datetime.datetime) -> str:
     return value.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def upsert(connection: sa.Connection, table: sa.Table, rows: list[dict[str, Any]], *columns: str) -> None:
-    """INSERT all rows in one statement; where the primary key exists, set `columns` to the new values instead."""
+def upsert(
+    connection: sa.Connection, table: sa.Table, rows: list[dict[str, Any]], *columns: str, **computed: Any
+) -> None:
+    """INSERT all rows in one statement; where the primary key exists, set `columns` to the new values instead.
+
+    And `computed` columns to expressions over the row that is there. They are given in an order in which none reads a
+    column that an earlier one has set: MariaDB evaluates them one after the other.
+    """
     if not rows:
         return
     if connection.dialect.name in ("mysql", "mariadb"):
         insert = mysql.insert(table).values(rows)
-        statement: Any = insert.on_duplicate_key_update({name: insert.inserted[name] for name in columns})
+        new_values = [(name, insert.inserted[name]) for name in columns]
+        statement: Any = insert.on_duplicate_key_update([*computed.items(), *new_values])
     else:
         dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
         new = dialect.insert(table).values(rows)
         keys = [column.name for column in table.primary_key.columns]
-        statement = new.on_conflict_do_update(index_elements=keys, set_={name: new.excluded[name] for name in columns})
+        values = computed | {name: new.excluded[name] for name in columns}
+        statement = new.on_conflict_do_update(index_elements=keys, set_=values)
     connection.execute(statement)

@@ -68,7 +68,7 @@ def want(
     demand: Mapping[str, int],
     zone_hints: Sequence[str],
 ) -> None:
-    """Have `replicas` slots of the resource placed on agents of that type. Two statements, and safe to repeat.
+    """Have `replicas` slots of the resource placed on agents of that type. One statement, and safe to repeat.
 
     Makes missing slots and wakes idle ones. Repeat it whenever what the resource's own ports depend on has changed
     (a network's DHCP subnets): it also marks those ports for checking. A slot in use keeps its demand, since that is
@@ -87,9 +87,12 @@ def want(
         "ports_due_at": base.now(),
     }
     rows = [{**fixed, "slot": slot} for slot in range(replicas)]
-    base.upsert(tx.connection, binding, rows, "zone_hints", "extra", "ports_due_at")
-    wake = sa.update(binding).where(of(resource_type, resource_id), binding.c.slot < replicas, binding.c.state == IDLE)
-    tx.execute(wake.values(state=UNBOUND, demand=dict(demand)))
+    idle = binding.c.state == IDLE
+    wake = {
+        "demand": sa.case((idle, sa.literal(dict(demand), base.Json)), else_=binding.c.demand),
+        "state": sa.case((idle, UNBOUND), else_=binding.c.state),
+    }
+    base.upsert(tx.connection, binding, rows, "zone_hints", "extra", "ports_due_at", **wake)
 
 
 def unwant(tx: Transaction, resource_type: str, resource_id: str) -> None:

@@ -44,14 +44,14 @@ def test_a_wanted_network_is_placed_once_and_everybody_concerned_is_noted(world:
     assert world.snapshot().slots == ()
 
 
-def test_want_keeps_what_is_there_and_costs_two_statements(world: World) -> None:
+def test_want_keeps_what_is_there_and_costs_one_statement(world: World) -> None:
     world.agent("h1")
     (net,) = world.networks(1)
     world.round()
     before = world.slots(net)
     with counted(world.database) as sent:
         world.database.write(lambda tx: binding.want(tx, "network", net, "DHCP agent", 2, {"network": 5}, ("z",)))
-    assert len(sent) == 4  # with begin and commit
+    assert len(sent) == 3  # with begin and commit
     first, second = world.slots(net)
     same = ("agent_id", "epoch", "state", "demand")
     assert [first[name] for name in same] == [before[0][name] for name in same]  # what was claimed stays the demand
