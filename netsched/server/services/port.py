@@ -16,9 +16,9 @@ Objects = list[Object]
 
 class PortService:
     def __init__(self, database: Database, mac_base: str = port.MAC_BASE) -> None:
-        """`mac_base` is the first three octets of the MACs that are made up."""
+        """`mac_base`: the MACs that are made up begin with its first three octets."""
         self._database = database
-        self._mac_base = mac_base
+        self._mac_base = ":".join(mac_base.split(":")[:3])
 
     def create(self, principal: Principal, bodies: Objects) -> Objects:
         """Raises what `port.insert_many` raises; on others' networks only where these are shared."""
