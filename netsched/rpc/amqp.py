@@ -84,7 +84,7 @@ class AmqpServing:
 
 
 class AmqpTransport:
-    """Transport over the broker of ``conf.transport_url``.
+    """Transport over the broker at `url`, rabbit://user:password@host:port[,user:password@host:port...]/vhost.
 
     `conf` is the global cfg.CONF: oslo.messaging reads some options there whatever it is given. `executor` "eventlet"
     is for a process that is monkey-patched. `serve` waits for the broker if it is away, as does the very first `call`
@@ -92,9 +92,14 @@ class AmqpTransport:
     """
 
     def __init__(
-        self, conf: cfg.ConfigOpts, executor: Executor = "threading", threads: int = 16, cast_ttl: float = CAST_TTL
+        self,
+        conf: cfg.ConfigOpts,
+        url: str,
+        executor: Executor = "threading",
+        threads: int = 16,
+        cast_ttl: float = CAST_TTL,
     ) -> None:
-        self._transport = oslo_messaging.get_rpc_transport(conf)
+        self._transport = oslo_messaging.get_rpc_transport(conf, url)
         self._executor = executor
         self._threads = threads
         self._cast_ttl = cast_ttl

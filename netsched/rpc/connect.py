@@ -1,39 +1,48 @@
-"""Which transport a URL means. The only place that chooses."""
+"""Which transport a URL means: rabbit://... is the broker, unix:///path the socket of a server on this machine."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING
 
 from netsched import errors
-from netsched.rpc.transport import Transport
+from netsched.rpc import transport
+from netsched.rpc.unix import UnixAgentTransport, UnixServerTransport
 
-UNIX = "unix://"
-BROKERS = ("rabbit://", "amqp://", "rabbits://", "amqps://")
+if TYPE_CHECKING:
+    from oslo_config import cfg
 
-
-def server(url: str, conf: Any, executor: Literal["threading", "eventlet"] = "threading") -> Transport:
-    """A server's transport. `conf` is the global oslo.config object, for oslo.messaging alone."""
-    if url.startswith(UNIX):
-        from netsched.rpc import unix
-
-        return unix.UnixServerTransport(url.removeprefix(UNIX))
-    return _broker(url, conf, executor)
+    from netsched.rpc.amqp import Executor
 
 
-def agent(url: str, conf: Any) -> Transport:
-    """An agent's transport. Agents run on native threads, always."""
-    if url.startswith(UNIX):
-        from netsched.rpc import unix
+def server(url: str, conf: cfg.ConfigOpts, executor: Executor = "threading") -> transport.Transport:
+    """A server's end. `conf` is the global cfg.CONF, which oslo.messaging needs; a Unix socket ignores it.
 
-        return unix.UnixAgentTransport(url.removeprefix(UNIX))
-    return _broker(url, conf, "threading")
+    `executor` is "eventlet" in a monkey-patched process. Raises Invalid for a URL of another kind.
+    """
+    path = _socket_path(url)
+    return UnixServerTransport(path) if path else _amqp(url, conf, executor)
 
 
-def _broker(url: str, conf: Any, executor: Literal["threading", "eventlet"]) -> Transport:
-    if not url.startswith(BROKERS):
-        raise errors.Invalid(reason="[messaging] transport must begin with unix:// or rabbit://")
-    from netsched.rpc import amqp  # oslo.messaging costs half a second to import, which a Unix socket need not pay
+def agent(url: str, conf: cfg.ConfigOpts) -> transport.Transport:
+    """An agent process's end."""
+    path = _socket_path(url)
+    return UnixAgentTransport(path) if path else _amqp(url, conf, "threading")
+
+
+def _socket_path(url: str) -> str | None:
+    scheme, separator, path = url.partition("://")
+    if not separator or scheme not in ("unix", "rabbit"):
+        raise errors.Invalid(reason="a transport URL begins with unix:// or rabbit://")  # it may hold a password
+    if scheme == "rabbit":
+        return None
+    if not path.startswith("/"):
+        raise errors.Invalid(reason=f"{url} names no absolute path")
+    return path
+
+
+def _amqp(url: str, conf: cfg.ConfigOpts, executor: Executor) -> transport.Transport:
+    # Imported when wanted: oslo.messaging costs a second and 40 MB, in every child process of `netsched standalone`.
+    from netsched.rpc import amqp
 
     amqp.set_defaults(conf)
-    conf.set_override("transport_url", url)
-    return amqp.AmqpTransport(conf, executor)
+    return amqp.AmqpTransport(conf, url, executor)

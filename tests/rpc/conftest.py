@@ -32,13 +32,8 @@ def amqp_url(rabbitmq: RabbitMQ) -> str:
 
 
 def open_amqp(url: str, threads: int = 16, cast_ttl: float = 120.0) -> amqp.AmqpTransport:
-    """oslo.messaging reads the URL when the transport is made, and only from the global configuration."""
-    amqp.set_defaults(cfg.CONF)
-    cfg.CONF.set_override("transport_url", url)
-    try:
-        return amqp.AmqpTransport(cfg.CONF, threads=threads, cast_ttl=cast_ttl)
-    finally:
-        cfg.CONF.clear_override("transport_url")
+    amqp.set_defaults(cfg.CONF)  # the global one: oslo.messaging looks there
+    return amqp.AmqpTransport(cfg.CONF, url, threads=threads, cast_ttl=cast_ttl)
 
 
 def _open(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Transport, Transport]:

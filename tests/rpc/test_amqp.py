@@ -121,6 +121,18 @@ def test_a_burst_waits_in_the_broker_not_in_the_process(rabbitmq: RabbitMQ, url:
     agent.close()
 
 
+def test_a_cast_that_the_broker_does_not_confirm_is_unavailable(rabbitmq: RabbitMQ, url: str) -> None:
+    server, agent = open_amqp(url), open_amqp(url)
+    agent.serve("agent-1", Receiver()).stop()
+    limit = '{"max-length": 1, "overflow": "reject-publish"}'
+    rabbitmq.ctl("set_policy", "-p", url.rsplit("/", 1)[1], "full", "^netsched-agent", limit, "--apply-to", "queues")
+    with pytest.raises(errors.Unavailable):
+        for _ in range(100):  # a queue takes a few more than its limit
+            server.cast("agent-1", "echo", {})
+    server.close()
+    agent.close()
+
+
 def test_the_broker_restarts(rabbitmq: RabbitMQ, url: str) -> None:
     server, agent = open_amqp(url), open_amqp(url)
     server_side = server.serve(SERVER, Receiver())
@@ -191,15 +203,13 @@ EVENTLET = """
 import eventlet
 eventlet.monkey_patch()
 import sys
-import eventlet.patcher
 from oslo_config import cfg
 from netsched.rpc import amqp
 from netsched.rpc.transport import SERVER
 
 amqp.set_defaults(cfg.CONF)
-cfg.CONF.set_override("transport_url", sys.argv[1])
-server = amqp.AmqpTransport(cfg.CONF, executor="eventlet")
-agent = amqp.AmqpTransport(cfg.CONF, executor="eventlet")
+server = amqp.AmqpTransport(cfg.CONF, sys.argv[1], executor="eventlet")
+agent = amqp.AmqpTransport(cfg.CONF, sys.argv[1], executor="eventlet")
 got = []
 
 def handle(method, payload):
