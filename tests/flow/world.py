@@ -1,0 +1,263 @@
+"""A whole deployment in one thread: servers, database, agents with machines in memory, one clock that tests move.
+
+Everything is real but the kernel, the wire and time. `run` lets time pass in small steps, in each of which every part
+does what is due; a part that is dead does nothing. `converged` says what must hold once things have calmed down,
+whatever happened before.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from oslo_config import cfg
+
+from netsched.agents.base.agent import Agent, AgentSettings
+from netsched.agents.base.heartbeat import Identity
+from netsched.agents.base.process import AgentProcess
+from netsched.agents.base.store import DirectoryStore
+from netsched.db import change, interest, schema
+from netsched.db import port as port_table
+from netsched.db import binding as bindings
+from netsched.db.session import Database
+from netsched.model import liveness, scope
+from netsched.model.principal import Principal
+from netsched.rpc import transport as transports
+from netsched.rpc.agent import Capabilities, ToServer, server_handler
+from netsched.rpc.direct import DirectTransport, Envelope
+from netsched.scheduler import profile
+from netsched.server import wiring
+from netsched.server.policies.enforcer import Policy
+from netsched.server.services.delivery import DeliverySettings
+from netsched.server.services.heartbeat import HeartbeatSettings, agent_id
+from netsched.server.services.network import NetworkService
+from netsched.server.services.port import PortService
+from netsched.server.services.scheduling import SchedulingSettings
+from netsched.server.services.subnet import SubnetService
+from tests.fakes.clock import FakeClock
+from tests.fakes.driver import FakeDriver, FakeMachine
+
+ADMIN = Principal("operator", "project-1", ("admin",), True, "req-1")
+INTERVAL = 1.0
+LIMITS = liveness.Limits.for_interval(INTERVAL)
+STEP = 0.25
+DEATH = LIMITS.dead_after + 3 * INTERVAL  # until a silent agent's networks have moved
+
+
+class Node:
+    """An agent's host: the machine and the disk stay when the agent dies."""
+
+    def __init__(self, world: World, host: str, agent_type: str = "DHCP agent", zone: str = "nova") -> None:
+        self.world = world
+        self.host = host
+        self.machine = FakeMachine()
+        self.driver = FakeDriver(self.machine)
+        kind = "network" if agent_type == "DHCP agent" else agent_type.split()[0].lower()
+        self.identity = Identity(
+            agent_type=agent_type,
+            host=host,
+            binary="agent",
+            address=f"agent.{host}",
+            zone=zone,
+            capabilities=Capabilities(hosts=[kind]),
+        )
+        self.disk = world.directory / f"disk-{host}"
+        self.process: AgentProcess | None = None
+        self.agent: Agent | None = None
+        self.start()
+
+    @property
+    def alive(self) -> bool:
+        return self.agent is not None
+
+    def start(self) -> None:
+        self.driver = FakeDriver(self.machine)
+        settings = AgentSettings(workers=1, seed=hash_of(self.host), boot_id="boot", spread=0.0)
+        store = DirectoryStore(self.disk)
+        transport = self.world.transport
+        self.agent = Agent(self.identity, self.driver, ToServer(transport), store, self.world.clock, settings)
+        self.process = AgentProcess(transport, self.identity.address, [self.agent])
+        self.process.listen()
+
+    def kill(self) -> None:
+        """kill -9: nothing is saved, nobody is told, the machine goes on."""
+        if self.process is not None and self.process._serving is not None:
+            self.process._serving.stop()
+        self.process = self.agent = None
+
+    def restart(self, reboot: bool = False) -> None:
+        self.kill()
+        if reboot:
+            self.machine.reboot()
+        self.start()
+
+
+class World:
+    def __init__(self, directory: Path, agents: int = 3, servers: int = 1, **options: Any) -> None:
+        """Options: replicas, delivery (DeliverySettings), profile (scheduler settings), seed."""
+        self.directory = directory
+        self.clock = FakeClock()
+        self.rng = random.Random(options.get("seed", 1))
+        self.transport = DirectTransport(queued=True)
+        self.url = f"sqlite:///{directory}/netsched.sqlite"
+        self.database = Database(self.url, self.clock)
+        schema.upgrade(self.database)
+        self.settings = wiring.Settings(
+            replicas=options.get("replicas", 1),
+            heartbeat=HeartbeatSettings(interval=INTERVAL, lease=LIMITS.dead_after),
+            delivery=options.get("delivery", DeliverySettings()),
+            scheduling=SchedulingSettings(options.get("profile", profile.Settings()), LIMITS, unbind_hold=10.0),
+            host="server",
+        )
+        self.extra_readers: dict[str, Any] = options.get("readers", {})
+        self.servers: list[wiring.Server] = []
+        for _ in range(servers):
+            self.start_server()
+        self.networks = NetworkService(self.database, 1450)
+        self.subnets = SubnetService(self.database, self.settings.replicas)
+        self.ports = PortService(self.database, "fa:16:3e:00:00:00")
+        self.nodes: dict[str, Node] = {}
+        for number in range(agents):
+            self.add(f"h{number + 1}")
+        self.run(3 * INTERVAL)
+
+    def add(self, host: str, **options: Any) -> Node:
+        self.nodes[host] = Node(self, host, **options)
+        return self.nodes[host]
+
+    # Servers
+
+    def start_server(self) -> wiring.Server:
+        conf = cfg.ConfigOpts()
+        conf([])
+        database = Database(self.url, self.clock)
+        server = wiring.Server(self.settings, database, self.transport, Policy(conf), self.clock, self.extra_readers)
+        handler = server_handler(server.heartbeats.receive, server.delivery.pull)
+        server._serving = self.transport.serve(transports.SERVER, handler)
+        self.servers.append(server)
+        return server
+
+    def kill_server(self) -> None:
+        """kill -9 of the oldest: its queue of beats and all it was about to do are gone."""
+        dead = self.servers.pop(0)
+        assert dead._serving is not None
+        dead._serving.stop()
+
+    # Time
+
+    def run(self, seconds: float) -> None:
+        """Let time pass: every living part does what is due, in small steps."""
+        for _ in range(round(seconds / STEP)):
+            self.clock.advance(STEP)
+            for server in list(self.servers):
+                for worker in server.driver.workers[:3]:
+                    worker.run()
+                    assert worker.status()["last_error"] is None, worker.status()
+                self.transport.deliver_all()
+            for node in list(self.nodes.values()):
+                if node.agent is not None:
+                    node.agent.tick()
+                    self.transport.deliver_all()
+
+    def settle(self) -> None:
+        """Long enough for a death to be noticed, moved, told, applied and acknowledged; then `converged`."""
+        self.run(DEATH + 12 * INTERVAL)
+        self.converged()
+
+    # What tenants do
+
+    def network(self, subnet: bool = True, **fields: Any) -> str:
+        body = {"name": "n", "description": "", "admin_state_up": True, "shared": False, "project_id": "project-1"}
+        body |= {"availability_zone_hints": [], **fields}
+        network_id = str(self.networks.create(ADMIN, [body])[0]["id"])
+        if subnet:
+            self.subnet(network_id)
+        return network_id
+
+    def subnet(self, network_id: str, cidr: str = "10.0.0.0/24") -> str:
+        body = {"name": "", "description": "", "network_id": network_id, "ip_version": 4, "cidr": cidr}
+        body |= {"enable_dhcp": True, "project_id": "project-1", "dns_nameservers": [], "host_routes": []}
+        return str(self.subnets.create(ADMIN, [body])[0]["id"])
+
+    def port(self, network_id: str) -> str:
+        body = {"name": "", "description": "", "network_id": network_id, "admin_state_up": True, "device_id": ""}
+        body |= {"device_owner": "", "project_id": "project-1", "extra_dhcp_opts": []}
+        return str(self.ports.create(ADMIN, [body])[0]["id"])
+
+    def ports_of(self, network_id: str) -> list[str]:
+        """Tenants' ports on the network."""
+        with self.database.read() as connection:
+            ports = port_table.in_networks(connection, [network_id])[network_id]
+        return [p["id"] for p in ports if not p["device_owner"].startswith("network:")]
+
+    # What is
+
+    def holders(self, network_id: str, resource_type: str = "network") -> list[str]:
+        """Hosts to which the network is bound."""
+        table = bindings.binding
+        with self.database.read() as connection:
+            ids = connection.execute(
+                sa.select(table.c.agent_id).where(
+                    table.c.resource_type == resource_type, table.c.resource_id == network_id, table.c.agent_id.is_not(None)
+                )
+            ).scalars()
+            hosts = {agent_id(n.identity.agent_type, n.host): n.host for n in self.nodes.values()}
+            return sorted(hosts.get(id_, id_) for id_ in ids)
+
+    def truth(self) -> dict[str, dict[str, Any]]:
+        """What each scope is by the tables, as an agent should have it: {scope: content}."""
+        with self.database.read() as connection:
+            scopes = set(connection.execute(sa.select(interest.interest.c.scope)).scalars())
+            whole = self.servers[0].delivery._whole(connection, sorted(scopes))
+        return {
+            scope_: {kind: {o["id"]: o for o in objects} for kind, objects in content.items() if objects}
+            for scope_, content in whole.items()
+        }
+
+    def converged(self) -> None:
+        """On living hosts: exactly what is held is in force, as the tables have it; all acknowledged, all sent."""
+        truth = self.truth()
+        with self.database.read() as connection:
+            held = connection.execute(sa.select(interest.interest)).all()
+            backlog = change.backlog(connection)
+        assert backlog == {"unstamped": 0, "unsent": 0}
+        for node in self.nodes.values():
+            if not node.alive:
+                continue
+            me = agent_id(node.identity.agent_type, node.host)
+            mine = {row.scope for row in held if row.agent_id == me and row.state == interest.HELD}
+            owing = [row.scope for row in held if row.agent_id == me and row.behind_since is not None]
+            assert owing == [], (node.host, owing)
+            got = {s: {k: o for k, o in content.items() if o} for s, content in node.machine.scopes.items()}
+            assert got == {scope_: truth[scope_] for scope_ in mine}, node.host
+
+    @contextlib.contextmanager
+    def weather(self, drop: float = 0.0, duplicate: float = 0.0, reorder: bool = False) -> Iterator[None]:
+        """Casts are lost, doubled and overtake each other inside the block; probabilities by message."""
+
+        def route(envelope: Envelope) -> list[Envelope]:
+            if self.rng.random() < drop:
+                return []
+            copies = [envelope] * (2 if self.rng.random() < duplicate else 1)
+            if reorder and self.transport.pending:
+                self.rng.shuffle(self.transport.pending)
+            return copies
+
+        self.transport.route = route
+        try:
+            yield
+        finally:
+            self.transport.route = None
+
+
+def hash_of(text: str) -> int:
+    return sum(ord(letter) * 31**index for index, letter in enumerate(text)) % 2**32
+
+
+def scope_of(network_id: str) -> str:
+    return scope.key("network", network_id)
+
