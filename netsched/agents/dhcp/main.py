@@ -1,0 +1,82 @@
+"""Puts a DHCP agent together: its kind, what it offers, its driver, its directory."""
+
+from __future__ import annotations
+
+import pathlib
+from dataclasses import dataclass
+
+from netsched import clock
+from netsched.agents.base.agent import Agent, AgentSettings
+from netsched.agents.base.driver import Driver
+from netsched.agents.base.heartbeat import Identity
+from netsched.agents.base.process import AgentProcess
+from netsched.agents.base.store import DirectoryStore
+from netsched.agents.dhcp import compute
+from netsched.agents.dhcp.noop import NoopDriver
+from netsched.rpc import transport
+from netsched.rpc.agent import Capabilities, ToServer
+
+AGENT_TYPE = "DHCP agent"
+BINARY = "netsched-dhcp-agent"
+
+
+@dataclass(frozen=True)
+class DhcpAgentSettings:
+    """`capacity`: networks that it offers to hold, None for any number. `mode`: "active" or "passive".
+
+    `driver`: "linux" or "noop". `mtu` is only compared with the server's.
+    """
+
+    host: str
+    state_dir: pathlib.Path
+    zone: str = "nova"
+    driver: str = "linux"
+    capacity: int | None = None
+    mode: str = "active"
+    mtu: int = 1450
+    dhcp: compute.Settings = compute.Settings()
+    agent: AgentSettings = AgentSettings()
+
+
+def identity(settings: DhcpAgentSettings, address: str | None = None) -> Identity:
+    """`address`: where the agent is told; its own by default."""
+    return Identity(
+        agent_type=AGENT_TYPE,
+        host=settings.host,
+        binary=BINARY,
+        address=address or f"dhcp_agent.{settings.host}",
+        zone=settings.zone,
+        capabilities=Capabilities(
+            hosts=["network"],
+            resources={} if settings.capacity is None else {"network": settings.capacity},
+            mode=settings.mode,
+        ),
+        configurations={
+            "dhcp_driver": settings.driver,
+            "dhcp_lease_duration": settings.dhcp.lease_time,
+            "dns_domain": settings.dhcp.dns_domain,
+            "dnsmasq_dns_servers": list(settings.dhcp.dns_servers),
+        },
+        settings={
+            "mtu": settings.mtu,
+            "dns_domain": settings.dhcp.dns_domain,
+            "lease_time": settings.dhcp.lease_time,
+        },
+    )
+
+
+def build(settings: DhcpAgentSettings, transport_: transport.Transport, clock_: clock.Clock) -> AgentProcess:
+    """Ready to start. Raises Unavailable or OSError for a state directory that cannot work."""
+    me = identity(settings)
+    store = DirectoryStore(settings.state_dir / "wanted")
+    agent = Agent(me, _driver(settings, clock_), ToServer(transport_), store, clock_, settings.agent)
+    return AgentProcess(transport_, me.address, [agent])
+
+
+def _driver(settings: DhcpAgentSettings, clock_: clock.Clock) -> Driver:
+    if settings.driver == "noop":
+        return NoopDriver()
+    # Imported late: the noop driver is for machines on which pyroute2 may not even load.
+    from netsched.agents.dhcp.driver import DhcpDriver
+
+    return DhcpDriver(settings.host, settings.state_dir, settings.dhcp, clock_)
