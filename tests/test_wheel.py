@@ -47,7 +47,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (wheel,) = (place / "dist").glob("*.whl")
     assert len(list((place / "dist").glob("*.tar.gz"))) == 1
     run(sys.executable, "-m", "venv", "env", cwd=place)
-    pip = [place / "env/bin/python", "-m", "pip", "install", "-q", "--no-input"]
+    pip: list[str | Path] = [place / "env/bin/python", "-m", "pip", "install", "-q", "--no-input"]
     run(*pip, "-c", ROOT / "constraints.txt", wheel, cwd=place)
     return place / "env/bin"
 
@@ -61,7 +61,7 @@ def test_program_says_how_to_use_it(installed: Path, tmp_path: Path, command: li
 def test_migrations_run_from_the_wheel(installed: Path, tmp_path: Path) -> None:
     config = tmp_path / "netsched.conf"
     config.write_text(f"[database]\nconnection = sqlite:///{tmp_path}/netsched.db\n")
-    manage = [installed / "netsched-manage", "--config-file", config, "db"]
+    manage: list[str | Path] = [installed / "netsched-manage", "--config-file", config, "db"]
     assert "schema" in run(*manage, "upgrade", cwd=tmp_path)
     assert "as wanted" in run(*manage, "upgrade", cwd=tmp_path)
     assert run(*manage, "history", cwd=tmp_path)
