@@ -1,0 +1,71 @@
+"""netsched-simulate: many agents in one process that do nothing but talk, to size servers, database and broker."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import time
+from collections.abc import Sequence
+
+from oslo_config import cfg
+
+from netsched import clock, errors
+from netsched.agents.simulate import Simulation, SimulationSettings
+from netsched.cmd import start
+from netsched.rpc import connect
+
+ABOUT = """Run simulated agents against a real server. Example:
+  netsched-simulate --config-file /etc/netsched/netsched.conf --dhcp 1000 --duration 60"""
+CLI = [
+    cfg.IntOpt("dhcp", dest="dhcp_agents", default=10, min=0, help="DHCP agents."),
+    cfg.IntOpt("duration", min=1, help="Seconds to run; until Ctrl-C by default."),
+    cfg.IntOpt("threads", default=4, min=1, help="Threads that serve all agents."),
+    cfg.FloatOpt("ramp", default=10.0, min=0.0, help="Seconds over which the agents appear."),
+    cfg.StrOpt("prefix", default="sim", help="Agents' hosts are called PREFIX-KIND-NUMBER."),
+    cfg.ListOpt("zones", default=["nova"], help="Availability zones of the agents, in turn."),
+]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    conf = start.configure("netsched-simulate", ABOUT, argv, CLI)
+    stopping = start.stop_signal()
+    settings = SimulationSettings(
+        address=f"simulate.{socket.gethostname()}.{os.getpid()}",
+        counts={"dhcp": conf.dhcp_agents},
+        prefix=conf.prefix,
+        zones=tuple(conf.zones),
+        capacity=conf.agent.capacity,
+        mtu=conf.network.mtu,
+        threads=conf.threads,
+        ramp=conf.ramp,
+    )
+    try:
+        transport = connect.agent(conf.messaging.transport, conf)
+        simulation = Simulation(transport, clock.SystemClock(), settings)
+        simulation.start()
+    except errors.NetschedError as error:
+        return start.die(str(error))
+    began = time.monotonic()
+    while not stopping.wait(1.0) and (conf.duration is None or time.monotonic() - began < conf.duration):
+        print(line(simulation, time.monotonic() - began), flush=True)
+    print(line(simulation, time.monotonic() - began), flush=True)
+    simulation.stop()
+    transport.close()
+    return 0
+
+
+def line(simulation: Simulation, elapsed: float) -> str:
+    """What happened since the start, in one line."""
+    counts = simulation.counts
+    times = sorted(counts.answer_times) or [0.0]
+    median, p99 = times[len(times) // 2], times[int(len(times) * 0.99)]
+    return (
+        f"{elapsed:6.0f} s  {len(simulation.agents)} agents  beats {counts.sent} sent, {counts.answered} answered"
+        f" (median {median * 1000:.0f} ms, p99 {p99 * 1000:.0f} ms), {counts.failed} failed  pulls {counts.pulls}"
+        f"  notices {counts.notices}  scopes held {simulation.held()}"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
