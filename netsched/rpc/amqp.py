@@ -23,9 +23,11 @@ from __future__ import annotations
 import logging
 import random
 import threading
+from collections.abc import Callable
 from typing import Any, Literal
 
 import oslo_messaging
+from amqp.exceptions import AMQPError
 from kombu.exceptions import KombuError
 from oslo_config import cfg
 from oslo_messaging import opts
@@ -41,7 +43,11 @@ SERVER_TOPIC = "netsched-server"
 AGENT_TOPIC = "netsched-agent"
 CAST_TTL = 120.0  # seconds; longer than any reconnect, much shorter than what anti-entropy would not have repaired
 SEND_RETRIES = 2  # a pooled connection that broke while idle costs one; then Unavailable, within about 10 s
+SERVE_WAIT = 5.0  # seconds in which a broker that is there has made the queues
 _METHOD = "deliver"  # the one method that the broker's messages name; ours is inside
+
+# The driver translates most of what goes wrong below it, but not, for instance, a refused login.
+BROKER_ERRORS = (oslo_messaging.MessagingException, KombuError, AMQPError, OSError)
 
 Executor = Literal["threading", "eventlet"]
 
@@ -75,20 +81,52 @@ def set_defaults(conf: cfg.ConfigOpts) -> None:
 
 
 class AmqpServing:
-    def __init__(self, server: RPCServer) -> None:
-        self._server = server
+    """Listens at once if the broker is there, else as soon as it comes: an agent must start without one."""
+
+    def __init__(self, listen: Callable[[], RPCServer]) -> None:
+        """`listen` returns a server that has started; it may take for ever, or raise one of BROKER_ERRORS."""
+        self._listen = listen
+        self._lock = threading.Lock()
+        self._server: RPCServer | None = None
+        self._stopped = threading.Event()
+        started = threading.Thread(target=self._start, name="rpc-start", daemon=True)
+        started.start()
+        started.join(SERVE_WAIT)
+        if started.is_alive():
+            LOG.warning("Not listening after %g s; still trying", SERVE_WAIT)
 
     def stop(self) -> None:
-        self._server.stop()
-        self._server.wait()
+        with self._lock:
+            self._stopped.set()
+        if self._server is not None:
+            _end(self._server)
+
+    def _start(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                server = self._listen()
+            except BROKER_ERRORS as error:  # it refused us; for one that is away the driver waits by itself
+                LOG.error("The broker does not let us listen: %s", error)
+                self._stopped.wait(random.uniform(5, 10))
+                continue
+            with self._lock:
+                if not self._stopped.is_set():
+                    self._server = server
+                    return
+            _end(server)
+
+
+def _end(server: RPCServer) -> None:
+    server.stop()
+    server.wait()
 
 
 class AmqpTransport:
     """Transport over the broker at `url`, rabbit://user:password@host:port[,user:password@host:port...]/vhost.
 
     `conf` is the global cfg.CONF: oslo.messaging reads some options there whatever it is given. `executor` "eventlet"
-    is for a process that is monkey-patched. `serve` waits for the broker if it is away, as does the very first `call`
-    of a process; afterwards connections come back by themselves.
+    is for a process that is monkey-patched. Connections come back by themselves; a broker that is away when the
+    process starts is like one that goes away later.
     """
 
     def __init__(
@@ -103,30 +141,54 @@ class AmqpTransport:
         self._executor = executor
         self._threads = threads
         self._cast_ttl = cast_ttl
+        self._replies = threading.Event()
+        self._opening = threading.Lock()
 
     def cast(self, address: str, method: str, payload: transport.Message) -> None:
         """Returns after the broker's confirm. Raises Unavailable within about 10 s if no broker gives one."""
         self._send(address, method, payload, timeout=self._cast_ttl)
 
     def call(self, address: str, method: str, payload: transport.Message, timeout: float) -> transport.Message:
+        """As the Protocol says; up to 10 s longer than `timeout` if the broker goes away under it."""
+        self._wait_for_replies(timeout)
         result = self._send(address, method, payload, timeout=timeout, wait_for_reply=True)
         return outcome.unwrap(result)
 
     def serve(self, address: str, handler: transport.Handler) -> AmqpServing:
-        dispatcher = RPCDispatcher([_Endpoint(address, handler)], None, DefaultRPCAccessPolicy)
-        server = _BoundedServer(2 * self._threads, self._transport, _served(address), dispatcher, self._executor)
-        server.start(override_pool_size=self._threads)
-        return AmqpServing(server)
+        def listen() -> RPCServer:
+            dispatcher = RPCDispatcher([_Endpoint(address, handler)], None, DefaultRPCAccessPolicy)
+            target, most = _served(address), 2 * self._threads
+            server = _BoundedServer(most, self._transport, target, dispatcher, self._executor)
+            server.start(override_pool_size=self._threads)
+            return server
+
+        return AmqpServing(listen)
 
     def close(self) -> None:
         self._transport.cleanup()
+
+    def _wait_for_replies(self, timeout: float) -> None:
+        """Have the queue for answers, which the driver makes within the first call, there without any time-out."""
+        if not self._replies.is_set() and self._opening.acquire(blocking=False):
+            threading.Thread(target=self._open_replies, name="rpc-replies", daemon=True).start()
+        if not self._replies.wait(timeout):
+            raise errors.Unavailable(reason=f"no broker within {timeout:g} s")
+
+    def _open_replies(self) -> None:
+        try:
+            self._transport._driver._get_reply_q()
+            self._replies.set()
+        except BROKER_ERRORS as error:
+            LOG.error("The broker refuses us a queue for answers: %s", error)
+        finally:
+            self._opening.release()
 
     def _send(self, address: str, method: str, payload: transport.Message, **how: Any) -> Any:
         message = {"method": _METHOD, "args": {"method": method, "payload": payload}}
         try:
             # What RPCClient would do, except that its cast has no way to say how long a message lives.
             return self._transport._send(_target(address), {}, message, retry=SEND_RETRIES, **how)
-        except (oslo_messaging.MessagingException, KombuError, OSError) as error:
+        except BROKER_ERRORS as error:
             raise errors.Unavailable(reason=f"{method} to {address}: {error}") from error
 
 

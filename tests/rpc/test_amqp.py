@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable
 
 import pytest
@@ -150,6 +151,42 @@ def test_the_broker_restarts(rabbitmq: RabbitMQ, url: str) -> None:
     until_available(lambda: server.call("agent-1", "echo", {}, 5) and None)
     for closing in (server_side.stop, agent_side.stop, server.close, agent.close):
         closing()
+
+
+def test_the_broker_is_away_at_the_start(rabbitmq: RabbitMQ, url: str) -> None:
+    rabbitmq.stop()
+    server, agent = open_amqp(url), open_amqp(url)
+    started = time.monotonic()
+    serving = server.serve(SERVER, Receiver())
+    abandoned = agent.serve("agent-1", Receiver())
+    abandoned.stop()
+    assert time.monotonic() - started < 15
+    with pytest.raises(errors.Unavailable, match="no broker"):
+        agent.call(SERVER, "echo", {}, 0.5)
+    with pytest.raises(errors.Unavailable):
+        agent.cast(SERVER, "echo", {})
+    assert time.monotonic() - started < 40
+    rabbitmq.start()
+    until_available(lambda: agent.cast(SERVER, "echo", {}))
+    until_available(lambda: agent.call(SERVER, "echo", {}, 5) and None)
+    for closing in (serving.stop, server.close, agent.close):
+        closing()
+
+
+def test_a_refused_login_is_unavailable_until_it_is_allowed(rabbitmq: RabbitMQ, url: str) -> None:
+    name, vhost = f"agent{uuid.uuid4().hex[:8]}", url.rsplit("/", 1)[1]
+    agent = open_amqp(url.replace("guest:guest@", f"{name}:hunter2@"))
+    with pytest.raises(errors.Unavailable) as caught:
+        agent.cast(SERVER, "echo", {})
+    assert "hunter2" not in str(caught.value)
+    with pytest.raises(errors.Unavailable):
+        agent.call(SERVER, "echo", {}, 0.5)
+    serving = agent.serve(SERVER, Receiver())
+    rabbitmq.ctl("add_user", name, "hunter2")
+    rabbitmq.ctl("set_permissions", "-p", vhost, name, ".*", ".*", ".*")
+    until_available(lambda: agent.call(SERVER, "echo", {}, 5) and None)
+    serving.stop()
+    agent.close()
 
 
 def test_the_broker_closes_all_connections(rabbitmq: RabbitMQ, url: str) -> None:
