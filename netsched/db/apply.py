@@ -111,6 +111,7 @@ class _Application:
             if not self._plan_written:
                 decision.insert_plan(tx, self._plan_id, self._basis.snapshot_record)
             decision.insert(tx, [self._decision(a, p.epoch) for a, p in zip(held, placements, strict=True)])
+            placement.claim_for(tx, placements)
         return refusals
 
     def _decision(self, assignment: Assignment, epoch: int) -> decision.Decision:

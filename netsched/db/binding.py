@@ -45,7 +45,7 @@ binding = sa.Table(
     sa.Column("ports_due_at", base.DateTime, nullable=True),
     sa.UniqueConstraint("resource_type", "resource_id", "agent_id"),
     sa.Index("ix_binding_agent_id", "agent_id"),
-    sa.Index("ix_binding_state", "state", "resource_type", "resource_id"),
+    sa.Index("ix_binding_state", "state", "resource_id"),
     sa.Index("ix_binding_ports_due_at", "ports_due_at"),
 )
 

@@ -39,6 +39,7 @@ def bind(
             raise errors.NoCapacity(reason=f"Agent {agent_id} has no {resource_class} left.")
     placed = placement.Placement(row, target, placement.next_epoch([*rows, row]))
     placement.place(tx, [placed])
+    placement.claim_for(tx, [placed])
     of_pair = (bar.c.resource_type == resource[0], bar.c.resource_id == resource[1], bar.c.agent_id == agent_id)
     tx.execute(sa.delete(bar).where(*of_pair))
     record = {"reason": "bound by hand", "host": target.host}

@@ -103,7 +103,6 @@ def place(tx: Transaction, placements: Sequence[Placement]) -> None:
     """
     try:
         _write_slots(tx, placements)
-        _settle(tx, placements)
         interest.grant(
             tx,
             held=[(p.target.id, p.scope, p.epoch) for p in placements],
@@ -140,7 +139,12 @@ def _write_slots(tx: Transaction, placements: Sequence[Placement]) -> None:
         raise Repeat("a slot has changed")
 
 
-def _settle(tx: Transaction, placements: Sequence[Placement]) -> None:
+def claim_for(tx: Transaction, placements: Sequence[Placement]) -> None:
+    """Claim what the placements take of their agents, and give back what they free elsewhere.
+
+    To be called last before the commit: every scheduler writes these few rows, and waits while another holds them.
+    Raises Repeat when an agent has become full.
+    """
     deltas: Counter[tuple[str, str]] = Counter()
     unknown = set()
     for p in placements:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,25 +21,29 @@ from netsched.db.binding import binding as table
 from netsched.model import liveness
 from netsched.model.scheduling import AgentView, SlotView, Snapshot
 
-Key = tuple[str, str, int]  # resource type, resource id, slot
+Key = tuple[str, str, int]  # resource id, resource type, slot: ids are random, so servers can begin anywhere
 
 LIMIT = 1000  # slots in one snapshot: bounds the memory of a round and the size of what is stored of it
 
 
-def take(
-    connection: sa.Connection,
-    limits: liveness.Limits,
-    after: Key | None = None,
-    limit: int = LIMIT,
-    trust: bool = True,
-) -> Snapshot:
-    """The next `limit` slots beyond `after` that need work, and the agents that may take them.
+@dataclass(frozen=True)
+class Span:
+    """Slots beyond `after`, up to and including `until`; None: no bound."""
 
-    A round over everything repeats this with `after` = key(snapshot.slots[-1]) until fewer than `limit` come back.
-    Without `trust` in what this server has heard, no agent's silence makes work.
+    after: Key | None = None
+    until: Key | None = None
+
+
+def take(
+    connection: sa.Connection, limits: liveness.Limits, span: Span = Span(), limit: int = LIMIT, trust: bool = True
+) -> Snapshot:
+    """The first `limit` slots of the span that need work, and the agents that may take them.
+
+    A round over everything repeats this from key(snapshot.slots[-1]) on until fewer than `limit` come back. Without
+    `trust` in what this server has heard, no agent's silence makes work.
     """
     now = connection.execute(sa.select(base.now())).scalar_one()
-    rows = _slots(connection, limits, after, limit, trust)
+    rows = _slots(connection, limits, span, limit, trust)
     if not rows:
         return Snapshot(now=now, seed=str(uuid.uuid4()), agents=(), slots=())
     agents = _agents(connection, limits, {row["agent_type"] for row in rows}, now)
@@ -48,16 +53,19 @@ def take(
 
 
 def key(slot: SlotView) -> Key:
-    return slot.resource_type, slot.resource_id, slot.slot
+    return slot.resource_id, slot.resource_type, slot.slot
 
 
 def _slots(
-    connection: sa.Connection, limits: liveness.Limits, after: Key | None, limit: int, trust: bool
+    connection: sa.Connection, limits: liveness.Limits, span: Span, limit: int, trust: bool
 ) -> list[sa.RowMapping]:
     """Slots without a holder, and those whose holder is dead; extras stay where an operator put them."""
-    order = (table.c.resource_type, table.c.resource_id, table.c.slot)
-    beyond = sa.true() if after is None else sa.tuple_(*order) > sa.tuple_(*after)
-    unbound = sa.select(table).where(table.c.state == binding.UNBOUND, beyond)
+    order = (table.c.resource_id, table.c.resource_type, table.c.slot)
+    within = sa.and_(
+        sa.true() if span.after is None else sa.tuple_(*order) > sa.tuple_(*span.after),
+        sa.true() if span.until is None else sa.tuple_(*order) <= sa.tuple_(*span.until),
+    )
+    unbound = sa.select(table).where(table.c.state == binding.UNBOUND, within)
     # Only narrows down what model/liveness.py then judges: nobody heard of since then can be anything but dead.
     silent_since = base.before_now(connection, limits.dead_after)
     heard = sa.func.coalesce(agent_beat.c.sent_at, agent.c.created_at)
@@ -65,14 +73,14 @@ def _slots(
         sa.select(table)
         .join(agent, agent.c.id == table.c.agent_id)
         .outerjoin(agent_beat, agent_beat.c.agent_id == agent.c.id)
-        .where(heard <= silent_since, table.c.state == binding.BOUND, table.c.extra.is_(False), beyond)
+        .where(heard <= silent_since, table.c.state == binding.BOUND, table.c.extra.is_(False), within)
     )
     rows = [
         row
         for query in ((unbound, silent) if trust else (unbound,))
         for row in connection.execute(query.order_by(*order).limit(limit)).mappings()
     ]
-    return sorted(rows, key=lambda row: (row["resource_type"], row["resource_id"], row["slot"]))[:limit]
+    return sorted(rows, key=lambda row: (row["resource_id"], row["resource_type"], row["slot"]))[:limit]
 
 
 def _agents(

@@ -70,11 +70,12 @@ def test_an_extra_stays_with_a_dead_agent(world: World) -> None:
 
 def test_pages_cover_everything_once(world: World) -> None:
     nets = world.networks(7, replicas=2)
-    seen, after = [], None
+    seen: list[snapshot.Key] = []
+    after = None
     while True:
-        found = world.snapshot(after=after, limit=4)
+        found = world.snapshot(span=snapshot.Span(after), limit=4)
         seen += [snapshot.key(slot) for slot in found.slots]
         if len(found.slots) < 4:
             break
         after = seen[-1]
-    assert seen == sorted(("network", net, slot) for net in nets for slot in (0, 1))
+    assert seen == sorted((net, "network", slot) for net in nets for slot in (0, 1))

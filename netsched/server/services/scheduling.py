@@ -7,6 +7,7 @@ new snapshot; what stays without a place stays open, with its reason on it.
 from __future__ import annotations
 
 import logging
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,6 +16,7 @@ from netsched import errors
 from netsched.db import agent as agents
 from netsched.db import apply, dhcp_port, explanation, manual, network, snapshot, unplaced
 from netsched.db.session import Database
+from netsched.db.snapshot import Span
 from netsched.model import liveness
 from netsched.model.principal import Principal
 from netsched.model.scheduling import Snapshot, Unplaced
@@ -52,21 +54,32 @@ class SchedulingService:
         self._trust = trust
 
     def run_once(self) -> int:
-        """Place what can be placed, in pages; then see to the ports that go with it. Returns how many were placed."""
-        placed, after, more = 0, None, True
-        while more:
-            found = self._snapshot(after)
-            placed += self._settle(found, after)
-            more = len(found.slots) >= self._settings.page
-            after = snapshot.key(found.slots[-1]) if found.slots else None
+        """Place what can be placed, then see to the ports that go with it. Returns how many were placed."""
+        found = self._snapshot(Span())
+        if len(found.slots) < self._settings.page:
+            placed = self._settle(found, Span())
+        else:
+            # Servers that begin at different places seldom plan the same slots.
+            start = (str(uuid.uuid4()), "", 0)
+            placed = self._sweep(Span(after=start)) + self._sweep(Span(until=start))
         dhcp_port.reconcile(self._database)
         return placed
 
-    def _snapshot(self, after: snapshot.Key | None) -> Snapshot:
-        with self._database.read() as connection:
-            return snapshot.take(connection, self._settings.limits, after, self._settings.page, self._trust())
+    def _sweep(self, span: Span) -> int:
+        """All of the span, page by page."""
+        placed = 0
+        while True:
+            found = self._snapshot(span)
+            placed += self._settle(found, span)
+            if len(found.slots) < self._settings.page:
+                return placed
+            span = Span(snapshot.key(found.slots[-1]), span.until)
 
-    def _settle(self, found: Snapshot, after: snapshot.Key | None) -> int:
+    def _snapshot(self, span: Span) -> Snapshot:
+        with self._database.read() as connection:
+            return snapshot.take(connection, self._settings.limits, span, self._settings.page, self._trust())
+
+    def _settle(self, found: Snapshot, span: Span) -> int:
         """One page, again and again while others interfere; then store why the rest is open."""
         placed = stalemates = 0
         while found.slots:
@@ -82,7 +95,7 @@ class SchedulingService:
             if not refusals or stalemates == STALEMATES:
                 self._note(found, left)
                 break
-            found = self._snapshot(after)
+            found = self._snapshot(span)
         if placed:
             LOG.info("placed %d", placed)
         return placed
