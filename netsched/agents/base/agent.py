@@ -150,6 +150,10 @@ class Agent:
 
     # What goes out
 
+    def beat_soon(self) -> None:
+        self.heart.soon()
+        self._wake()
+
     def beat(self) -> None:
         self._watch_lease()
         load = {"busy": round(self.loop.load(self.settings.workers), 2), "backlog": float(self.loop.backlog())}

@@ -15,7 +15,7 @@ from netsched.rpc.agent import BeatAnswer, Notice, agent_handler, recipient
 
 LOG = logging.getLogger(__name__)
 
-LISTEN_RETRY = 2.0  # s
+LISTEN_RETRY_FIRST, LISTEN_RETRY_MAX = 0.25, 4.0  # s
 
 
 class AgentProcess:
@@ -52,7 +52,7 @@ class AgentProcess:
         """Hear nothing more, stop the agents, leave the machine as it is."""
         self._stopping.set()
         if self._listener is not None:
-            self._listener.join(LISTEN_RETRY)
+            self._listener.join(LISTEN_RETRY_MAX)
         if self._serving is not None:
             self._serving.stop()
             self._serving = None
@@ -70,16 +70,19 @@ class AgentProcess:
         self.stop()
 
     def _listen(self) -> None:
-        said = False
+        pause = LISTEN_RETRY_FIRST
         while not self._stopping.is_set():
             try:
                 self.listen()
-                return
             except errors.Unavailable as error:
-                if not said:
+                if pause == LISTEN_RETRY_FIRST:
                     LOG.warning("no messages yet: %s", error)
-                    said = True
-                self._stopping.wait(LISTEN_RETRY * random.uniform(0.5, 1.5))
+                self._stopping.wait(pause * random.uniform(0.5, 1.5))
+                pause = min(2 * pause, LISTEN_RETRY_MAX)
+                continue
+            for agent in list(self._agents.values()):
+                agent.beat_soon()  # answers to what it said so far went nowhere
+            return
 
     def _on_answer(self, answer: BeatAnswer) -> None:
         agent = self._agents.get(recipient(answer.agent_type, answer.host))

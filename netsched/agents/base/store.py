@@ -12,7 +12,7 @@ import os
 import pathlib
 import threading
 import urllib.parse
-from typing import Protocol
+from typing import Any, Protocol
 
 from netsched import clock
 from netsched.agents.base.cache import Cache, Copy
@@ -22,6 +22,7 @@ LOG = logging.getLogger(__name__)
 GATHER = 1.0  # s for which changes of copies are gathered before they are written
 SHARE = 0.1  # of the time may go into writing, however large the copies and slow the disk
 RETRY = 10.0  # s
+_KEYS = {"scope", "incarnation", "epoch", "position", "content"}
 
 
 class Store(Protocol):
@@ -50,10 +51,10 @@ class DirectoryStore:
         copies: dict[str, Copy] = {}
         for path in sorted(self._directory.glob("*.json")):
             data = self._read(path)
-            if data is None:
-                continue
-            copy = Copy(data["epoch"], data["position"], data["content"])
-            copies[data["scope"]] = copy if data["incarnation"] == incarnation else Copy(0, 0, copy.content)
+            if data is not None and data.keys() >= _KEYS:
+                known = data["incarnation"] == incarnation
+                epoch, position = (data["epoch"], data["position"]) if known else (0, 0)
+                copies[data["scope"]] = Copy(epoch, position, data["content"])
         return incarnation, copies
 
     def save(self, scope: str, copy: Copy, incarnation: str) -> None:
@@ -75,14 +76,18 @@ class DirectoryStore:
     def _path(self, scope: str) -> pathlib.Path:
         return self._directory / (urllib.parse.quote(scope, safe="") + ".json")
 
-    def _read(self, path: pathlib.Path) -> dict | None:  # type: ignore[type-arg]
+    def _read(self, path: pathlib.Path) -> dict[str, Any] | None:
+        """None for what is missing or not ours: the server will be asked for it."""
         try:
-            return dict(json.loads(path.read_text()))
+            data = json.loads(path.read_text())
         except FileNotFoundError:
             return None
         except ValueError:
-            LOG.warning("%s is not readable; the server will be asked for it", path)
+            data = None
+        if not isinstance(data, dict):
+            LOG.warning("%s is not readable", path)
             return None
+        return data
 
     def _write(self, path: pathlib.Path, data: dict[str, object]) -> None:
         temporary = path.with_suffix(".new")

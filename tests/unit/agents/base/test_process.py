@@ -1,0 +1,87 @@
+"""With threads and real time: an agent of its own, and a simulation."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from netsched import errors
+from netsched.agents.base.agent import Agent, AgentSettings
+from netsched.agents.base.heartbeat import Identity
+from netsched.agents.base.process import AgentProcess
+from netsched.agents.base.store import MemoryStore
+from netsched.agents.simulate import Simulation, SimulationSettings
+from netsched.clock import SystemClock
+from netsched.rpc.agent import ToServer
+from netsched.rpc.direct import DirectServing, DirectTransport
+from netsched.rpc.transport import Handler
+from tests.fakes.driver import FakeDriver
+from tests.fakes.server import FakeServer
+
+
+def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come about in time"
+        time.sleep(0.01)
+
+
+class NoBrokerAtFirst(DirectTransport):
+    refusals = 1
+
+    def serve(self, address: str, handler: Handler) -> DirectServing:
+        if address == "box" and self.refusals:
+            self.refusals -= 1
+            raise errors.Unavailable(reason="no broker yet")
+        return super().serve(address, handler)
+
+
+def test_an_agent_with_threads_applies_within_a_second_and_stops() -> None:
+    clock, transport = SystemClock(), NoBrokerAtFirst()
+    server = FakeServer(transport, clock)  # type: ignore[arg-type]
+    driver = FakeDriver()
+    settings = AgentSettings(supervision=0.2)
+    agent = Agent(Identity("toy", "h1", "toy", "box"), driver, ToServer(transport), MemoryStore(), clock, settings)
+    process = AgentProcess(transport, "box", [agent])
+    process.start()
+    try:
+        for n in range(20):
+            server.bind(f"network/{n}", "toy@h1")
+        until(lambda: len(server.applied.get("toy@h1", {})) == 20)
+        began = time.monotonic()
+        server.change("network/7", "p", tell="box")
+        until(lambda: server.applied["toy@h1"]["network/7"] == (1, 2))
+        assert time.monotonic() - began < 1.5
+        driver.machine.scopes.pop("network/3")
+        until(lambda: "network/3" in driver.machine.scopes)
+    finally:
+        began = time.monotonic()
+        process.stop()
+    assert time.monotonic() - began < 3
+    beats = len(server.beats)
+    time.sleep(0.3)
+    assert len(server.beats) == beats and len(driver.machine.scopes) == 20
+
+
+def test_a_simulation_of_many_agents() -> None:
+    clock, transport = SystemClock(), DirectTransport()
+    server = FakeServer(transport, clock)  # type: ignore[arg-type]
+    simulation = Simulation(transport, clock, SimulationSettings("sim", {"dhcp": 100}, zones=("a", "b"), ramp=0.3))
+    simulation.start()
+    try:
+        until(lambda: simulation.counts.answered >= 200)
+        server.bind("network/1", "DHCP agent@sim-dhcp-42", tell="sim")
+        until(lambda: server.applied["DHCP agent@sim-dhcp-42"] == {"network/1": (1, 1)})
+    finally:
+        simulation.stop()
+    assert simulation.held() == 1
+    assert {beat.zone for beat in server.beats} == {"a", "b"}
+    assert {beat.address for beat in server.beats} == {"sim"}
+    assert simulation.counts.failed == 0 and max(simulation.counts.answer_times) < 5
+
+
+def test_a_kind_that_does_not_exist() -> None:
+    with pytest.raises(errors.Invalid):
+        Simulation(DirectTransport(), SystemClock(), SimulationSettings("sim", {"toaster": 1}))
