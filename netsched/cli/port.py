@@ -177,9 +177,7 @@ def _add_writable(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--mac-address", default=ABSENT, help="MAC address instead of a generated one.")
     parser.add_argument("--device", dest="device_id", default=ABSENT, help="Id of what uses the port.")
     parser.add_argument("--device-owner", default=ABSENT, help="Kind of what uses the port: compute:nova.")
-    parser.add_argument(
-        "--host", dest="binding:host_id", metavar="HOST", default=ABSENT, help="Where it is plugged in."
-    )
+    parser.add_argument("--host", dest="binding:host_id", metavar="HOST", default=ABSENT, help="Where it is plugged.")
     parser.add_argument("--vnic-type", dest="binding:vnic_type", metavar="TYPE", default=ABSENT, help="Such as normal.")
 
 

@@ -68,8 +68,6 @@ class Shell(app.App):
 def main(argv: list[str] | None = None, **streams: Any) -> int:
     """Runs one command; `streams` are cliff's stdin, stdout and stderr. Returns the exit code."""
     arguments = sys.argv[1:] if argv is None else argv
-    if sys.stdout.isatty():
-        os.environ.setdefault("CLIFF_FIT_WIDTH", "1")  # cliff's switch for tables that fit the terminal
     # Without a command cliff would start a shell of its own, which nobody asked for.
     return Shell(**streams).run(arguments or ["--help"])
 
