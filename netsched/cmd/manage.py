@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import uuid
 from collections.abc import Sequence
 
@@ -94,3 +95,7 @@ VERBS = {
     "purge": (_purge, "delete what is older than the retention settings say, in batches"),
     "new-incarnation": (_new_incarnation, "after a restore from a dump: agents must not believe their positions"),
 }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

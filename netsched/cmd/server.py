@@ -6,6 +6,7 @@ import ipaddress
 import os
 import signal
 import socket
+import sys
 from collections.abc import Sequence
 
 from oslo_config import cfg
@@ -97,3 +98,7 @@ def serve(conf: start.Conf, sock: socket.socket | None) -> int:
         http.stop()
     server.stop()
     return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -68,8 +68,10 @@ class Standalone:
     def __init__(self, conf: start.Conf, data: pathlib.Path, host: str, port: int) -> None:
         """`conf` is overridden where standalone decides: database, transport. Raises NetschedError."""
         self.data = data
-        for directory in (data, data / "agents", data / "log"):
-            directory.mkdir(parents=True, exist_ok=True, mode=0o750)
+        # Passable for others, since dnsmasq reads its files as nobody; what is secret has a mode of its own.
+        for directory, mode in ((data, 0o755), (data / "agents", 0o755), (data / "log", 0o750)):
+            directory.mkdir(parents=True, exist_ok=True, mode=mode)
+        (data / "netsched.db").touch(mode=0o600)
         conf.set_override("connection", f"sqlite:///{data}/netsched.db", group="database")
         conf.set_override("transport", f"unix://{data}/netsched.sock", group="messaging")
         database = Database(conf.database.connection)
@@ -167,3 +169,7 @@ def _watch(deployment: Standalone, stopping: threading.Event) -> None:
     while not stopping.wait(RESPAWN_AFTER):
         for name in deployment.respawn():
             print(f"agent on {name} had ended and was started again; see {deployment.log_of(name)}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
