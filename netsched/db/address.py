@@ -116,9 +116,12 @@ def allocate(tx: Transaction, wishes: Sequence[Wish]) -> list[Taken]:
     taken: dict[int, Taken] = {}
     for place, wish in enumerate(wishes):
         if wish.chosen is not None:
-            taken[place] = _taken(wish, wish.subnets[0], addressing.number(wish.chosen))
-            if not books.take(wish.subnets[0]["id"], addressing.number(wish.chosen)):
+            subnet, value = wish.subnets[0], addressing.number(wish.chosen)
+            taken[place] = _taken(wish, subnet, value)
+            # What a host makes itself is tried first, and looked up when the unique key has refused it.
+            if not books.take(subnet["id"], value) and (_booked(subnet, value) or tx.attempt > 1):
                 outside.append(taken[place])
+    _check_distinct(taken.values())
     _check_unused(tx, outside)
     for place, wish in enumerate(wishes):
         if wish.chosen is None:
@@ -186,13 +189,16 @@ def _select(subnet_id: str, limit: int, containing: int | None = None) -> sa.Sel
     return sa.select(lowest.order_by(free_range.c.last).limit(limit).subquery())
 
 
-def _check_unused(tx: Transaction, outside: Sequence[Taken]) -> None:
-    """Chosen addresses that are not free: outside the pools they may still be unused."""
+def _check_distinct(chosen: Iterable[Taken]) -> None:
     seen = set()
-    for one in outside:
+    for one in chosen:
         if (one.subnet_id, one.ip_address) in seen:
             raise errors.IpAddressAlreadyAllocated(ip_address=one.ip_address, subnet_id=one.subnet_id)
         seen.add((one.subnet_id, one.ip_address))
+
+
+def _check_unused(tx: Transaction, outside: Sequence[Taken]) -> None:
+    """Chosen addresses that are not free: outside the pools they may still be unused."""
     for batch in query.batches(outside):
         by_subnet = defaultdict(list)
         for one in batch:

@@ -114,7 +114,7 @@ class Database:
             try:
                 return self._once(work, attempt)
             except Repeat as lost:
-                LOG.debug("transaction repeated: %s", lost)
+                LOG.log(logging.ERROR if attempt == ATTEMPTS else logging.DEBUG, "transaction repeated: %s", lost)
             except exc.DBAPIError as error:
                 if attempt == ATTEMPTS or not self._repeatable(error):
                     raise self._unavailable(error) from error

@@ -180,7 +180,7 @@ def remove(tx: Transaction, gone: Mapping[str, Any]) -> None:
     tx.log("subnet", gone["id"], "delete", scope.key("network", gone["network_id"]))
 
 
-def log_removal(tx: Transaction, network_id: str, subnet_ids: Iterable[str]) -> None:
+def log_removal(tx: Transaction, around: Surroundings) -> None:
     """Note subnets that go with their network's row."""
-    for subnet_id in subnet_ids:
-        tx.log("subnet", subnet_id, "delete", scope.key("network", network_id))
+    for gone in around.subnets:
+        tx.log("subnet", gone["id"], "delete", scope.key("network", around.id))

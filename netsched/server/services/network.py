@@ -55,13 +55,15 @@ class NetworkService:
 
         def work(tx: Transaction) -> None:
             network.claim(tx, id, if_match)
-            found = network.get(tx.connection, id, principal.sees)
+            around = subnet.surroundings(tx, [id])[id]
+            if not around.visible_to(principal.sees):
+                raise errors.NetworkNotFound(id=id)
             ports = attached.on_network(tx, id, LOOKED_AT)
             _refuse_if_used(id, [(port_id, owner) for port_id, owner, _ in ports if owner != DHCP_OWNER])
             binding.forget(tx, "network", id)
             if ports:
                 attached.remove_with_network(tx, id, [port_id for port_id, _, _ in ports])
-            subnet.log_removal(tx, id, found["subnets"])
+            subnet.log_removal(tx, around)
             network.remove(tx, id)
 
         self._database.write(work)

@@ -1,0 +1,111 @@
+"""What the API's operations may cost the database: statements sent, begin and commit included, on all three."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from netsched.db.session import Database
+from netsched.model.query import Query
+from tests.cloud import ADMIN, SLAAC, TENANT, Cloud, Object
+from tests.statements import counted
+
+
+@pytest.fixture
+def cloud(database: Database) -> Cloud:
+    made = Cloud(database)
+    warm = made.network()  # first use is not counted
+    made.subnet(warm, "10.0.0.0/24")
+    made.ports.delete(ADMIN, made.port(warm)["id"], None)
+    made.networks.delete(ADMIN, warm, None)
+    return made
+
+
+def cost(cloud: Cloud, work: Any, *arguments: Any) -> int:
+    with counted(cloud.database) as sent:
+        work(*arguments)
+    return len(sent)
+
+
+def test_creating(cloud: Cloud) -> None:
+    with counted(cloud.database) as sent:
+        network_id = cloud.network(TENANT)
+    assert len(sent) <= 6, sent
+    for cidr, more in (("10.0.0.0/24", {}), ("fd00::/64", {}), ("fd01::/64", SLAAC)):
+        with counted(cloud.database) as sent:
+            cloud.subnet(network_id, cidr, TENANT, **more)
+        assert len(sent) <= 8 + (more != {}), sent  # one more looks for ports that make themselves an address
+    chosen: list[Object] = [
+        {},
+        {"fixed_ips": [{"ip_address": "10.0.0.9"}, {"ip_address": "fd00::7"}]},
+        {"mac_address": "fa:16:3e:00:00:01", "fixed_ips": []},
+    ]
+    for body in chosen:
+        with counted(cloud.database) as sent:
+            cloud.port(network_id, TENANT, **body)
+        assert len(sent) <= 10, sent
+
+
+def test_a_port_costs_ten_and_the_thousandth_no_more(cloud: Cloud) -> None:
+    network_id = cloud.network(TENANT)
+    cloud.subnet(network_id, "10.0.0.0/16", TENANT)
+    first = cost(cloud, cloud.port, network_id, TENANT)
+    for _ in range(10):
+        cloud.ports.create(ADMIN, [{"network_id": network_id}] * 100)
+    assert cost(cloud, cloud.port, network_id, TENANT) == first <= 10
+    chosen = {"network_id": network_id, "fixed_ips": [{"ip_address": "10.0.9.9"}], "mac_address": "fa:16:3e:00:00:01"}
+    assert cost(cloud, cloud.ports.create, TENANT, [chosen]) <= 10
+
+
+def test_a_hundred_ports_in_one_request(cloud: Cloud) -> None:
+    network_id = cloud.network()
+    subnets = [cloud.subnet(network_id, cidr) for cidr in ("10.0.0.0/16", "fd00::/64")]
+    assert cost(cloud, cloud.ports.create, ADMIN, [{"network_id": network_id}] * 100) <= 12
+    for port in cloud.all_ports()[::2]:  # leaves the books in pieces
+        cloud.ports.delete(ADMIN, port["id"], None)
+    assert cost(cloud, cloud.ports.create, ADMIN, [{"network_id": network_id}] * 100) <= 14
+    chosen = [
+        {"network_id": network_id, "fixed_ips": [{"subnet_id": subnets[0]["id"], "ip_address": f"10.0.9.{n}"}]}
+        for n in range(1, 101)
+    ]
+    assert cost(cloud, cloud.ports.create, ADMIN, chosen) <= 14
+    spread = [{"network_id": cloud.network()} for _ in range(10)]
+    for body in spread:
+        cloud.subnet(body["network_id"], "10.0.0.0/24")
+    assert cost(cloud, cloud.ports.create, ADMIN, spread * 10) <= 14
+
+
+def test_deleting(cloud: Cloud) -> None:
+    network_id = cloud.network()
+    subnets = [cloud.subnet(network_id, cidr) for cidr in ("10.0.0.0/24", "fd00::/64")]
+    port = cloud.port(network_id)
+    assert cost(cloud, cloud.ports.delete, ADMIN, port["id"], None) <= 9
+    assert cost(cloud, cloud.subnets.delete, ADMIN, subnets[0]["id"], None) <= 12
+    cloud.port(network_id, device_owner="network:dhcp")
+    assert cost(cloud, cloud.networks.delete, ADMIN, network_id, None) <= 12
+
+
+def test_showing(cloud: Cloud) -> None:
+    network_id = cloud.network(TENANT)
+    subnet = cloud.subnet(network_id, "10.0.0.0/24", TENANT)
+    port = cloud.port(network_id, TENANT)
+    for principal in (ADMIN, TENANT):
+        assert cost(cloud, cloud.networks.get, principal, network_id) <= 3
+        assert cost(cloud, cloud.subnets.get, principal, subnet["id"]) <= 3
+        assert cost(cloud, cloud.ports.get, principal, port["id"]) <= 3
+
+
+def test_listing_a_thousand(cloud: Cloud) -> None:
+    network_id = cloud.network(TENANT)
+    cloud.subnet(network_id, "10.0.0.0/16", TENANT)
+    for _ in range(11):
+        cloud.ports.create(TENANT, [{"network_id": network_id}] * 100)
+    with counted(cloud.database) as sent:
+        page = cloud.ports.list(TENANT, Query(limit=1000, sorts=(("name", True),)))
+    assert len(page) == 1000 and all(len(port["fixed_ips"]) == 1 for port in page)
+    assert len(sent) <= 4, sent
+    asked = Query(limit=1000, marker=page[-1]["id"], sorts=(("name", True),))
+    assert cost(cloud, cloud.ports.list, TENANT, asked) <= 4
+    cloud.networks.create(TENANT, [{}] * 1000)
+    assert cost(cloud, cloud.networks.list, TENANT, Query(limit=1000)) <= 4
