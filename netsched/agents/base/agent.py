@@ -207,9 +207,9 @@ class Agent:
         if mine is not None and (mine.epoch, mine.position) < (wanted.epoch, wanted.position):
             return  # positions of an incarnation that ended meanwhile
         if wanted.position == REMOVED:
-            LOG.info("%s is removed", scope)
             self.cache.forget_released(scope)
-        self.heart.report.applied(scope, wanted.epoch, wanted.position)
+        if self.heart.report.applied(scope, wanted.epoch, wanted.position):
+            LOG.info("%s is %s", scope, "removed" if wanted.position == REMOVED else "in force")
         if self.settings.prompt_ack:
             self.heart.soon()
             self._wake()

@@ -42,8 +42,10 @@ class Report:
         self._complete_since: int | None = first_sequence
         self._leftovers: set[str] | None = None
 
-    def applied(self, scope: str, epoch: int, position: int) -> None:
-        """`scope` is in force at this position, read back from the machine; REMOVED: nothing is left of it."""
+    def applied(self, scope: str, epoch: int, position: int) -> bool:
+        """`scope` is in force at this position, read back from the machine; REMOVED: nothing is left of it.
+
+        True if that began or ended something."""
         with self._lock:
             before = self._applied.pop(scope, None)
             if before is not None:
@@ -53,8 +55,12 @@ class Report:
                 self._checksum ^= checksum.element(scope, epoch, position)
             if before != (epoch, position):
                 self._unsaid[scope] = (self._next, Applied(scope=scope, epoch=epoch, position=position))
+            left_over = self._leftovers is not None and scope in self._leftovers
             if self._leftovers is not None:
                 self._leftovers.discard(scope)
+            if position == REMOVED:
+                return before is not None or left_over
+            return before is None or before[1] == NOT_IN_FORCE
 
     def fault(self, scope: str, epoch: int, message: str | None) -> bool:
         """Applying failed, or works again (None); True if that is news. A scope with a fault counts as held, so that
