@@ -53,7 +53,12 @@ BAD_POSTS: list[tuple[Definition, Any, str, str]] = [
     (NETWORK, {"id": ID}, "HTTPBadRequest", "Attribute 'id' not allowed in POST"),
     (NETWORK, [], "HTTPBadRequest", "Unable to find 'network' in request body"),
     (NETWORK, {"name": 1}, "InvalidInput", "Invalid input for name. Reason: 1 is not a valid string."),
-    (NETWORK, {"availability_zone_hints": ["a", "b\n"]}, "InvalidInput", "Invalid input for availability_zone_hints[1]."),
+    (
+        NETWORK,
+        {"availability_zone_hints": ["a", "b\n"]},
+        "InvalidInput",
+        "Invalid input for availability_zone_hints[1].",
+    ),
     (
         SUBNET,
         {"network_id": ID, "ip_version": 4},
@@ -61,7 +66,12 @@ BAD_POSTS: list[tuple[Definition, Any, str, str]] = [
         "Failed to parse request. Required attribute 'cidr' not specified",
     ),
     (SUBNET, {**SUBNET_BODY, "cidr": "192.0.2.1/24"}, "InvalidInput", "Invalid input for cidr."),
-    (SUBNET, {**SUBNET_BODY, "dns_nameservers": ["8.8.8.8\nx"]}, "InvalidInput", "Invalid input for dns_nameservers[0]."),
+    (
+        SUBNET,
+        {**SUBNET_BODY, "dns_nameservers": ["8.8.8.8\nx"]},
+        "InvalidInput",
+        "Invalid input for dns_nameservers[0].",
+    ),
     (SUBNET, {**SUBNET_BODY, "dns_nameservers": ["::1", "0::1"]}, "InvalidInput", "Invalid input for dns_nameservers."),
     (
         SUBNET,
@@ -69,7 +79,12 @@ BAD_POSTS: list[tuple[Definition, Any, str, str]] = [
         "InvalidInput",
         "Invalid input for host_routes[0].nexthop.",
     ),
-    (SUBNET, {**SUBNET_BODY, "allocation_pools": [{"start": "192.0.2.2"}]}, "HTTPBadRequest", "allocation_pools[0].end"),
+    (
+        SUBNET,
+        {**SUBNET_BODY, "allocation_pools": [{"start": "192.0.2.2"}]},
+        "HTTPBadRequest",
+        "allocation_pools[0].end",
+    ),
     (
         SUBNET,
         {**SUBNET_BODY, "allocation_pools": [{"start": "192.0.2.2", "end": "192.0.2.9", "x": 1}]},

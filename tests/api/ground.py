@@ -1,0 +1,95 @@
+"""The whole API over real services on SQLite, in-process; agents appear by heartbeats as they do in life."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from oslo_config import cfg
+from webob import Request, Response
+
+from netsched.db import base
+from netsched.db.session import Database
+from netsched.model import liveness
+from netsched.rpc import agent as rpc
+from netsched.scheduler import profile
+from netsched.server.api.app import ApiSettings, make_app
+from netsched.server.api.hooks import NoAuth
+from netsched.server.api.services import Services
+from netsched.server.policies.enforcer import Policy
+from netsched.server.services.agent import AgentService
+from netsched.server.services.heartbeat import agent_id
+from netsched.server.services.network import NetworkService
+from netsched.server.services.port import PortService
+from netsched.server.services.scheduling import SchedulingService, SchedulingSettings
+from netsched.server.services.status import StatusService
+from netsched.server.services.subnet import SubnetService
+from tests.services.ground import Ground
+
+ADMIN: dict[str, str] = {}
+TENANT = {"X-Project-Id": "alice", "X-User-Id": "alice-1", "X-Roles": "member"}
+OTHER = {"X-Project-Id": "bob", "X-User-Id": "bob-1", "X-Roles": "member,reader"}
+
+
+class Api:
+    """`application` is the WSGI callable; `ask` a request to it."""
+
+    def __init__(
+        self,
+        database: Database,
+        settings: ApiSettings | None = None,
+        policy_file: str | None = None,
+        replace: dict[str, Any] | None = None,
+    ) -> None:
+        """`replace`: services by name, in place of the real ones."""
+        self.database = database
+        self._agents = Ground(database)
+        limits = liveness.Limits()
+        loaded = profile.load(profile.configured("least_loaded"))
+        self.scheduling = SchedulingService(database, loaded, SchedulingSettings())
+        services = Services(
+            network=NetworkService(database, 1450),
+            subnet=SubnetService(database, 1),
+            port=PortService(database),
+            agent=AgentService(database, limits),
+            scheduling=self.scheduling,
+            status=StatusService(database, "test", list, lambda: "ok"),
+        )
+        self.services = dataclasses.replace(services, **(replace or {}))
+        self.policy = _policy(policy_file)
+        self.application = make_app(self.services, settings or ApiSettings(), self.policy, NoAuth(), "test")
+
+    def agent(self, host: str, agent_type: str = "DHCP agent", **fields: Any) -> str:
+        """An agent that has just sent its first heartbeat. Returns its id."""
+        able = rpc.Capabilities(hosts=["network"])
+        self._agents.beat(host, agent_type=agent_type, capabilities=able, configurations={}, **fields)
+        return agent_id(agent_type, host)
+
+    def ask(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Response:
+        """`body` is sent as JSON, bytes as they are."""
+        options: dict[str, Any] = {"method": method, "headers": headers or {}}
+        if body is not None:
+            options["body"] = body if isinstance(body, bytes) else json.dumps(body).encode()
+            options["content_type"] = "application/json"
+        return Request.blank(path, **options).get_response(self.application)
+
+    def make(self, resource: str, attributes: dict[str, Any], headers: dict[str, str] | None = None) -> dict[str, Any]:
+        """POST one object that is in order; the object."""
+        answer = self.ask("POST", f"/v2.0/{resource}s", {resource: attributes}, headers)
+        assert answer.status_int == 201, answer.text
+        found: dict[str, Any] = answer.json[resource]
+        return found
+
+
+def database_in(directory: Path) -> Database:
+    database = Database(f"sqlite:///{directory}/netsched.sqlite")
+    base.metadata.create_all(database.engines[0])
+    return database
+
+
+def _policy(policy_file: str | None) -> Policy:
+    conf = cfg.ConfigOpts()
+    conf([], project="netsched", default_config_files=[])
+    return Policy(conf, policy_file)

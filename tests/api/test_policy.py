@@ -1,0 +1,206 @@
+"""Every route and method, asked by an administrator, by the owner, and by another project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from netsched import errors
+from netsched.model.principal import Principal
+from netsched.server.api.v2 import root
+from netsched.server.policies import list_rules
+from netsched.server.policies.enforcer import Rights
+from netsched.wire.agent import AGENT
+from netsched.wire.network import NETWORK
+from netsched.wire.port import PORT
+from netsched.wire.subnet import SUBNET
+from tests.api.ground import ADMIN, OTHER, TENANT, Api
+
+# (method, path): statuses for (administrator, owner, another project). The objects belong to the owner.
+MATRIX: dict[tuple[str, str], tuple[int, int, int]] = {
+    ("GET", "/"): (200, 200, 200),
+    ("GET", "/v2.0"): (200, 200, 200),
+    ("GET", "/v2.0/openapi.json"): (200, 200, 200),
+    ("GET", "/v2.0/extensions"): (200, 200, 200),
+    ("GET", "/v2.0/extensions/{alias}"): (200, 200, 200),
+    ("GET", "/v2.0/networks"): (200, 200, 200),
+    ("POST", "/v2.0/networks"): (201, 201, 201),
+    ("GET", "/v2.0/networks/{id}"): (200, 200, 404),
+    ("PUT", "/v2.0/networks/{id}"): (200, 200, 404),
+    ("DELETE", "/v2.0/networks/{id}"): (204, 204, 404),
+    ("GET", "/v2.0/networks/{id}/dhcp-agents"): (200, 403, 403),
+    ("GET", "/v2.0/networks/{id}/binding-reasons"): (200, 403, 403),
+    ("GET", "/v2.0/subnets"): (200, 200, 200),
+    ("POST", "/v2.0/subnets"): (201, 201, 404),
+    ("GET", "/v2.0/subnets/{id}"): (200, 200, 404),
+    ("PUT", "/v2.0/subnets/{id}"): (200, 200, 404),
+    ("DELETE", "/v2.0/subnets/{id}"): (204, 204, 404),
+    ("GET", "/v2.0/ports"): (200, 200, 200),
+    ("POST", "/v2.0/ports"): (201, 201, 404),
+    ("GET", "/v2.0/ports/{id}"): (200, 200, 404),
+    ("PUT", "/v2.0/ports/{id}"): (200, 200, 404),
+    ("DELETE", "/v2.0/ports/{id}"): (204, 204, 404),
+    ("GET", "/v2.0/agents"): (200, 403, 403),
+    ("POST", "/v2.0/agents"): (400, 403, 403),
+    ("GET", "/v2.0/agents/{id}"): (200, 403, 403),
+    ("PUT", "/v2.0/agents/{id}"): (200, 403, 403),
+    ("DELETE", "/v2.0/agents/{id}"): (204, 403, 403),
+    ("GET", "/v2.0/agents/{id}/dhcp-networks"): (200, 403, 403),
+    ("POST", "/v2.0/agents/{id}/dhcp-networks"): (201, 403, 403),
+    ("DELETE", "/v2.0/agents/{id}/dhcp-networks/{network_id}"): (204, 403, 403),
+    ("GET", "/v2.0/availability_zones"): (200, 200, 200),
+    ("GET", "/v2.0/servers"): (200, 403, 403),
+    ("GET", "/v2.0/status"): (200, 403, 403),
+}
+WHO = {"administrator": (ADMIN, 0), "owner": (TENANT, 1), "another": (OTHER, 2)}
+
+
+class World:
+    """One object of each kind, the owner's; an agent that holds the network when that is needed."""
+
+    def __init__(self, api: Api, bound: bool) -> None:
+        self.agent = api.agent("node-1")
+        self.network = api.make("network", {"name": "n"}, TENANT)["id"]
+        self.empty = api.make("network", {"name": "empty"}, TENANT)["id"]
+        self.subnet = api.make("subnet", {"network_id": self.network, "ip_version": 4, "cidr": "10.0.0.0/24"}, TENANT)[
+            "id"
+        ]
+        self.port = api.make("port", {"network_id": self.network, "fixed_ips": []}, TENANT)["id"]
+        if bound:
+            path = f"/v2.0/agents/{self.agent}/dhcp-networks"
+            assert api.ask("POST", path, {"network_id": self.network}).status_int == 201
+
+    def path(self, method: str, template: str) -> str:
+        kind = template.split("/")[2] if template.count("/") > 1 else ""
+        ids = {"networks": self.empty if method == "DELETE" else self.network, "subnets": self.subnet}
+        ids |= {"ports": self.port, "agents": self.agent}
+        return template.format(id=ids.get(kind, ""), alias="agent", network_id=self.network)
+
+    def body(self, method: str, template: str) -> Any:
+        if template.endswith("/dhcp-networks") and method == "POST":
+            return {"network_id": self.network}
+        name = template.split("/")[-1 if method == "POST" else 2].rstrip("s") if template.count("/") > 1 else ""
+        bodies: dict[str, Any] = {
+            "network": {},
+            "subnet": {"network_id": self.network, "ip_version": 4, "cidr": "10.9.0.0/24"},
+            "port": {"network_id": self.network},
+            "agent": {},
+        }
+        if method == "POST":
+            return {name: bodies[name]}
+        return {name: {"description": "changed"}} if method == "PUT" else None
+
+
+@pytest.mark.parametrize("who", WHO)
+@pytest.mark.parametrize(("method", "template"), MATRIX, ids=lambda value: str(value))
+def test_route(api: Api, who: str, method: str, template: str) -> None:
+    headers, column = WHO[who]
+    world = World(api, bound="{network_id}" in template)
+    answer = api.ask(method, world.path(method, template), world.body(method, template), headers)
+    assert answer.status_int == MATRIX[method, template][column], answer.text
+    if answer.status_int in (403, 404):
+        assert set(answer.json["NeutronError"]) == {"type", "message", "detail", "code"}
+
+
+def test_matrix_has_every_route(api: Api) -> None:
+    assert set(MATRIX) == {(r.method, r.path) for r in root.routes(api.services, 0, "test")}
+
+
+@pytest.mark.parametrize("kind", ["networks", "subnets", "ports"])
+def test_lists_show_only_ones_own(api: Api, kind: str) -> None:
+    World(api, bound=False)
+    assert api.ask("GET", f"/v2.0/{kind}", headers=TENANT).json[kind]
+    assert api.ask("GET", f"/v2.0/{kind}", headers=OTHER).json[kind] == []
+    assert api.ask("GET", f"/v2.0/{kind}?project_id=alice", headers=OTHER).json[kind] == []
+    assert api.ask("GET", f"/v2.0/{kind}", headers=ADMIN).json[kind]
+
+
+def test_shared_network_with_its_subnets_but_not_its_ports(api: Api) -> None:
+    world = World(api, bound=False)
+    api.ask("PUT", f"/v2.0/networks/{world.network}", {"network": {"shared": True}}, ADMIN)
+    assert [n["id"] for n in api.ask("GET", "/v2.0/networks", headers=OTHER).json["networks"]] == [world.network]
+    assert api.ask("GET", f"/v2.0/subnets/{world.subnet}", headers=OTHER).status_int == 200
+    assert api.ask("PUT", f"/v2.0/subnets/{world.subnet}", {"subnet": {}}, OTHER).status_int == 403
+    assert api.ask("DELETE", f"/v2.0/subnets/{world.subnet}", headers=OTHER).status_int == 403
+    assert api.ask("GET", f"/v2.0/ports/{world.port}", headers=OTHER).status_int == 404
+
+
+def test_network_owner_sees_others_ports_but_does_not_change_them(api: Api) -> None:
+    world = World(api, bound=False)
+    api.ask("PUT", f"/v2.0/networks/{world.network}", {"network": {"shared": True}}, ADMIN)
+    theirs = api.make("port", {"network_id": world.network}, OTHER)["id"]
+    assert api.ask("GET", f"/v2.0/ports/{theirs}", headers=TENANT).status_int == 200
+    assert api.ask("PUT", f"/v2.0/ports/{theirs}", {"port": {"name": "mine"}}, TENANT).status_int == 403
+
+
+@pytest.mark.parametrize(
+    ("kind", "attribute", "value"),
+    [
+        ("network", "shared", True),
+        ("network", "project_id", "bob"),
+        ("network", "tenant_id", "bob"),
+        ("port", "binding:host_id", "node-1"),
+        ("port", "binding:vnic_type", "direct"),
+        ("port", "binding:profile", {"a": 1}),
+        ("port", "device_owner", "network:dhcp"),
+        ("port", "device_owner", "network:router_interface"),
+    ],
+)
+def test_guarded_attributes(api: Api, kind: str, attribute: str, value: Any) -> None:
+    network = api.make("network", {}, TENANT)
+    body = {attribute: value, **({"network_id": network["id"]} if kind == "port" else {})}
+    answer = api.ask("POST", f"/v2.0/{kind}s", {kind: body}, TENANT)
+    assert answer.status_int == 403
+    named = "project_id" if attribute == "tenant_id" else attribute
+    assert answer.json["NeutronError"]["message"] == f"rule:create_{kind}:{named} is disallowed by policy"
+    assert api.ask("POST", f"/v2.0/{kind}s", {kind: body}, ADMIN).status_int == 201
+
+
+@pytest.mark.parametrize("where", ["binding:host_id=x", "sort_key=binding:host_id&sort_dir=asc"])
+def test_hidden_attributes_cannot_be_asked_about(api: Api, where: str) -> None:
+    assert api.ask("GET", f"/v2.0/ports?{where}", headers=TENANT).status_int == 400
+    assert api.ask("GET", f"/v2.0/ports?{where}", headers=ADMIN).status_int == 200
+
+
+def test_roles(api: Api) -> None:
+    for roles, expected in (("admin", 200), ("member, admin", 200), ("member", 403), ("", 403), ("administrator", 403)):
+        headers = {"X-Project-Id": "alice", "X-Roles": roles}
+        assert api.ask("GET", "/v2.0/agents", headers=headers).status_int == expected, roles
+
+
+def test_policy_file_overrides(api: Api, tmp_path: Path) -> None:
+    overrides = tmp_path / "policy.yaml"
+    overrides.write_text('"create_network": "role:builder"\n"get_port:binding:host_id": "rule:admin_or_owner"\n')
+    strict = Api(api.database, policy_file=str(overrides))
+    assert strict.ask("POST", "/v2.0/networks", {"network": {}}, TENANT).status_int == 403
+    builder = {**TENANT, "X-Roles": "builder"}
+    network = strict.make("network", {}, builder)
+    port = strict.make("port", {"network_id": network["id"]}, TENANT)
+    assert "binding:host_id" in port
+    assert "binding:profile" not in port
+
+
+def test_rules_name_attributes_that_exist() -> None:
+    definitions = {"network": NETWORK, "subnet": SUBNET, "port": PORT, "agent": AGENT}
+    for rule in list_rules():
+        action, _, attribute = rule.name.partition(":")
+        if attribute:
+            assert attribute in definitions[action.partition("_")[2]].attributes, rule.name
+
+
+def test_every_guarded_attribute_is_also_guarded_when_changed() -> None:
+    names = {rule.name for rule in list_rules()}
+    for name in names:
+        action, _, attribute = name.partition(":")
+        if action.startswith("create_") and attribute not in ("", "project_id"):
+            assert f"update_{action.removeprefix('create_')}:{attribute}" in names, name
+
+
+def test_decisions_are_remembered_per_project(api: Api) -> None:
+    rights = Rights(api.policy, Principal("u", "alice", ("member",), False, "req-1"))
+    assert rights.allows("update_port", {"project_id": "alice", "name": "a"})
+    assert not rights.allows("update_port", {"project_id": "bob", "name": "a"})
+    with pytest.raises(errors.PolicyNotAuthorized, match="rule:update_port is disallowed by policy"):
+        rights.check("update_port", {"project_id": "bob"})
