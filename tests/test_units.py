@@ -41,6 +41,7 @@ def test_agent_has_what_it_needs_in_the_hosts_mount_namespace() -> None:
         "CAP_SETGID",
         "CAP_SETUID",
         "CAP_SYS_ADMIN",
+        "CAP_SYS_PTRACE",
     }
     assert unit["KillMode"] == "process"  # dnsmasq outlives its agent
     private = [key for key in unit if key.startswith(("Private", "Protect", "ReadWrite", "ReadOnly", "Inaccessible"))]

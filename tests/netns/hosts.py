@@ -20,6 +20,7 @@ from netsched.agents.kernel.host import Host
 from tests.fakes.content import NetworkContent
 
 ROOT = pathlib.Path(__file__).parents[2]
+_DRIVER = "tests.netns.driver_process"
 
 # A udhcpc script that does what a client's must: set the address, and print everything it was given.
 _UDHCPC_SCRIPT = """#!/bin/sh
@@ -28,6 +29,14 @@ _UDHCPC_SCRIPT = """#!/bin/sh
 ip addr replace $ip/$mask dev $interface
 set | sed -n 's/^\\([a-z_0-9]*\\)=/\\1=/p'
 """
+
+
+def as_in_the_unit() -> list[str]:
+    """Words before a command that leave it the capabilities of the agent's systemd unit: so we know they suffice."""
+    unit = (ROOT / "etc/systemd/netsched-dhcp-agent.service").read_text()
+    (line,) = (line for line in unit.splitlines() if line.startswith("CapabilityBoundingSet="))
+    kept = [f"+{word.removeprefix('CAP_').lower()}" for word in line.partition("=")[2].split()]
+    return ["setpriv", "--no-new-privs", "--bounding-set", ",".join(["-all", *kept])]
 
 
 class Node(Host):
@@ -43,7 +52,7 @@ class Node(Host):
     def start_driver(self) -> None:
         log = open(self.directory / "driver.log", "a")  # noqa: SIM115 (the process keeps it)
         self._driver = self.popen(
-            [sys.executable, "-m", "tests.netns.driver_process", self.name, str(self.directory), self._settings],
+            [*as_in_the_unit(), sys.executable, "-m", _DRIVER, self.name, str(self.directory), self._settings],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
