@@ -16,7 +16,7 @@ def uuid(number: int, kind: int = 0) -> str:
 
 
 class NetworkContent:
-    """`content` is what a driver's apply takes. Subnets and ports are numbered from 1; a port's MAC ends in its number."""
+    """`content` is what a driver takes. Subnets and ports have numbers; a port's MAC ends in its number."""
 
     def __init__(self, network_id: str = NETWORK, mtu: int = 1450) -> None:
         self.network_id = network_id

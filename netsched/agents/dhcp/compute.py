@@ -68,8 +68,9 @@ def desired(network_id: str, content: Content, host: str, settings: Settings) ->
     if not render.safe_id(network_id):
         raise errors.Invalid(reason=f"{network_id!r} is no network id")
     network = content.get("network", {}).get(network_id)
-    ports = sorted(content.get("port", {}).values(), key=lambda p: (p.get("device_id") or "", p["id"]))
-    port = next((p for p in ports if p["device_owner"] == DHCP_OWNER and p.get("binding:host_id") == host), None)
+    ports = sorted(content.get("port", {}).values(), key=lambda p: p["id"])
+    own = [p for p in ports if p["device_owner"] == DHCP_OWNER and p.get("binding:host_id") == host]
+    port = min(own, key=lambda p: (p.get("device_id") or "", p["id"]), default=None)  # the lowest slot's
     if network is None or not network["admin_state_up"] or port is None or not render.safe_id(port["id"]):
         return None
     subnets = sorted(content.get("subnet", {}).values(), key=lambda s: s["id"])

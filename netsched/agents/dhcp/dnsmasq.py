@@ -12,17 +12,20 @@ import shutil
 import signal
 from collections.abc import Iterable, Sequence
 
-from netsched import errors
+from netsched import clock, errors
 from netsched.agents.dhcp import leases
 from netsched.agents.kernel import process
 
 LOG = logging.getLogger(__name__)
 
 _PID_ARGUMENT = "--pid-file="
+_LEASE_REWRITE = 0.005  # s, longer than dnsmasq needs to write thousands of leases
+_LEASE_READS = 20
 
 
 class Dnsmasq:
-    def __init__(self, state_dir: pathlib.Path, network_id: str, namespace: str) -> None:
+    def __init__(self, state_dir: pathlib.Path, network_id: str, namespace: str, clock_: clock.Clock) -> None:
+        self._clock = clock_
         self._network_id = network_id
         self._namespace = namespace
         self._directory = directory(state_dir) / network_id
@@ -54,7 +57,7 @@ class Dnsmasq:
 
     def write(self, files: Iterable[tuple[str, str]]) -> bool:
         """Write what differs, each file at once; True when anything did."""
-        self._directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+        make_directory(self._directory)
         changed = [(name, content) for name, content in files if not self._same(name, content)]
         for name, content in changed:
             # World-readable: dnsmasq reads them again after it has become nobody.
@@ -92,7 +95,7 @@ class Dnsmasq:
     def stale_leases(
         self, reserved: Iterable[tuple[str, str]], before: Iterable[tuple[str, str]]
     ) -> list[leases.Lease]:
-        return leases.stale(leases.parse(self._read("leases")), reserved, before)
+        return leases.stale(leases.parse(self._read_leases()), reserved, before)
 
     def forget_leases(self, gone: Sequence[leases.Lease]) -> None:
         """Take leases out of the file. Only while no dnsmasq runs: it holds all of them in memory."""
@@ -130,6 +133,17 @@ class Dnsmasq:
     def _same(self, name: str, content: str) -> bool:
         return (self._directory / name).exists() and self._read(name) == content
 
+    def _read_leases(self) -> str:
+        """The lease file between two rewrites: dnsmasq truncates it and writes it anew at every lease."""
+        content = self._read("leases")
+        for _ in range(_LEASE_READS):
+            self._clock.sleep(_LEASE_REWRITE)
+            again = self._read("leases")
+            if again == content and (not again or again.endswith("\n")):
+                break
+            content = again
+        return content
+
     def _read(self, name: str) -> str:
         try:
             return (self._directory / name).read_text(errors="replace")
@@ -140,6 +154,15 @@ class Dnsmasq:
 def directory(state_dir: pathlib.Path) -> pathlib.Path:
     """Where the directories of all networks are."""
     return state_dir / "dhcp"
+
+
+def make_directory(path: pathlib.Path) -> None:
+    """Make it, open to dnsmasq's user whatever our umask is."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        path.chmod(0o755)
+    except OSError as exc:
+        raise errors.Unavailable(reason=f"cannot make directory {path}: {exc}") from exc
 
 
 def networks(state_dir: pathlib.Path) -> set[str]:

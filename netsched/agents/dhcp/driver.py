@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import pathlib
-import threading
 from dataclasses import dataclass
 
 from netsched import errors
@@ -44,8 +43,7 @@ class DhcpDriver:
         self._settings = settings
         self._clock = clock
         self._services: dict[str, _Service] = {}
-        self._bridges = threading.Lock()  # removal looks at ports of a bridge, then deletes it
-        dnsmasq.directory(self._state_dir).mkdir(mode=0o755, parents=True, exist_ok=True)
+        dnsmasq.make_directory(dnsmasq.directory(self._state_dir))
         dnsmasq.check_readable(dnsmasq.directory(self._state_dir))
 
     def apply(self, scope: str, wanted: Content | None) -> None:
@@ -61,8 +59,7 @@ class DhcpDriver:
         before = server.reserved()
         if server.write(desired.files):
             service.loaded_by = None
-        with self._bridges:
-            plugging.ensure(desired.plug)
+        plugging.ensure(desired.plug)
         self._run(service, server, before)
         service.deep_checked_at = self._clock.monotonic()
 
@@ -90,7 +87,7 @@ class DhcpDriver:
     def _server(self, network_id: str) -> dnsmasq.Dnsmasq:
         if not render.safe_id(network_id):
             raise errors.Invalid(reason=f"{network_id!r} is no network id")
-        return dnsmasq.Dnsmasq(self._state_dir, network_id, compute.namespace(network_id))
+        return dnsmasq.Dnsmasq(self._state_dir, network_id, compute.namespace(network_id), self._clock)
 
     def _trouble(self, service: _Service, server: dnsmasq.Dnsmasq, found: process.Process | None) -> str | None:
         """What is wrong with the process, as a sentence; None when it is as wanted."""
@@ -132,6 +129,5 @@ class DhcpDriver:
         self._services.pop(network_id, None)
         server = self._server(network_id)
         server.stop()
-        with self._bridges:
-            plugging.remove(compute.namespace(network_id), compute.bridge(network_id), compute.owner(network_id))
+        plugging.remove(compute.namespace(network_id), compute.bridge(network_id), compute.owner(network_id))
         server.remove()

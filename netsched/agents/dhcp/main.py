@@ -18,6 +18,7 @@ from netsched.rpc.agent import Capabilities, ToServer
 
 AGENT_TYPE = "DHCP agent"
 BINARY = "netsched-dhcp-agent"
+WANTED = "wanted"  # below the state directory: the copy of what is wanted
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def identity(settings: DhcpAgentSettings, address: str | None = None) -> Identit
 def build(settings: DhcpAgentSettings, transport_: transport.Transport, clock_: clock.Clock) -> AgentProcess:
     """Ready to start. Raises Unavailable or OSError for a state directory that cannot work."""
     me = identity(settings)
-    store = DirectoryStore(settings.state_dir / "wanted")
+    store = DirectoryStore(settings.state_dir / WANTED)
     agent = Agent(me, _driver(settings, clock_), ToServer(transport_), store, clock_, settings.agent)
     return AgentProcess(transport_, me.address, [agent])
 

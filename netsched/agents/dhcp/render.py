@@ -18,8 +18,9 @@ Object = Mapping[str, Any]
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 _OPTION_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _OPTION_NUMBER = re.compile(r"[1-9][0-9]{0,4}")
-# Printable ASCII without what dnsmasq's reader of files gives a meaning: quotes, backslash escapes, comments.
-_OPTION_VALUE = re.compile(r"[ !$-\[\]-~]*")
+# Printable ASCII without what dnsmasq's reader of files gives a meaning: quotes, backslash escapes, comments (a hash
+# after a space), spaces at the ends.
+_OPTION_VALUE = re.compile(r"([!#-\[\]-~]+( +[!$-\[\]-~][!#-\[\]-~]*)*)?")
 _ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,63}")
 _MAX_LINE = 1000
 _MAX_OPTION_121 = 255  # bytes; dnsmasq does not split long options (RFC 3396)
@@ -153,7 +154,7 @@ def port_options(port: Object) -> Text:
         value = "" if value is None else str(value)
         if not (_OPTION_NAME.fullmatch(name) or _OPTION_NUMBER.fullmatch(name)):
             text.problems.append(f"port {port['id']} has a DHCP option whose name cannot be used")
-        elif not _OPTION_VALUE.fullmatch(value) or value != value.strip():
+        elif not _OPTION_VALUE.fullmatch(value):
             text.problems.append(f"port {port['id']} has a DHCP option {name} whose value cannot be used")
         else:
             prefix = "option6:" if str(option.get("ip_version") or 4) == "6" else "option:"

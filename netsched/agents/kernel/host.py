@@ -6,10 +6,10 @@ The demo and the tests run one agent on each. A host is a process that sleeps in
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 import subprocess
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -60,10 +60,22 @@ class Host:
         return subprocess.Popen(self.argv(command), **options)
 
     def processes(self) -> list[int]:
-        """Pids of all that runs on this host, the holder excepted."""
-        own = _mount_namespace(self.pid)
+        """Pids of all that runs on this host or in a named namespace of it, the holder excepted.
+
+        By both namespaces, since `ip netns exec` gives its command a mount namespace of its own.
+        """
+        mounts, networks = _namespace(self.pid, "mnt"), {_namespace(self.pid, "net")}
+        nested = pathlib.Path(f"/proc/{self.pid}/root/run/netns")
+        with contextlib.suppress(OSError):
+            networks |= {entry.stat().st_ino for entry in nested.iterdir()}
+        if not mounts:
+            return []  # the holder is gone
         pids = [int(entry) for entry in os.listdir("/proc") if entry.isdigit()]
-        return [pid for pid in pids if pid != self.pid and own is not None and _mount_namespace(pid) == own]
+        return [
+            pid
+            for pid in pids
+            if pid != self.pid and (_namespace(pid, "mnt") == mounts or _namespace(pid, "net") in networks)
+        ]
 
     def close(self) -> None:
         """End all processes of this host, then the host; its namespaces, links and mounts go with it."""
@@ -116,18 +128,9 @@ class Fabric:
         self._host.close()
 
 
-def wait_until(condition: Any, timeout: float, step: float = 0.05) -> float:
-    """Seconds until `condition()` was true. Raises Unavailable after `timeout`."""
-    begun = time.monotonic()
-    while not condition():
-        if time.monotonic() - begun > timeout:
-            raise errors.Unavailable(reason=f"waited {timeout:g} s in vain")
-        time.sleep(step)
-    return time.monotonic() - begun
-
-
-def _mount_namespace(pid: int) -> int | None:
+def _namespace(pid: int, kind: str) -> int:
+    """0 for a process that is gone or has given up its namespaces."""
     try:
-        return pathlib.Path(f"/proc/{pid}/ns/mnt").stat().st_ino
+        return pathlib.Path(f"/proc/{pid}/ns/{kind}").stat().st_ino
     except OSError:
-        return None
+        return 0
