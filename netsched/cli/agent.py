@@ -30,6 +30,7 @@ AGENT = Kind(
         "description": "Description",
     },
     name_attribute="host",
+    order=("agent_type", "host"),
 )
 
 

@@ -23,13 +23,14 @@ _FORMATTERS: Mapping[str, Callable[[Any], Any]] = {"alive": Alive, "admin_state_
 
 @dataclass(frozen=True)
 class Kind:
-    """A collection of the API. `columns` and `more` (with --long) map attributes to titles of `list`."""
+    """A collection of the API. `columns` and `more` (with --long) map attributes to titles of `list`; `order` sorts."""
 
     singular: str
     collection: str
     columns: Mapping[str, str]
     more: Mapping[str, str]
     name_attribute: str = "name"
+    order: tuple[str, ...] = ("name",)
 
     def table(self, objects: Sequence[Mapping[str, Any]], long: bool) -> tuple[list[str], list[list[Any]]]:
         chosen = {**self.columns, **self.more} if long else self.columns
@@ -75,6 +76,7 @@ class List(lister.Lister):
         client = connected(self)
         filters = self.resolve(client, given(parsed_args, *self.filters))
         found = client.list(f"/{self.kind.collection}", self.kind.collection, **filters)
+        found.sort(key=lambda one: [str(one.get(attribute)) for attribute in self.kind.order])
         return self.kind.table(found, parsed_args.long)
 
 

@@ -16,6 +16,7 @@ _DONE = {
     "bind": "bound by hand",
     "unbind": "unbound by hand",
     "agent-update": "agent changed",
+    "agent-enable": "agent enabled",
     "agent-disable": "agent disabled",
     "agent-delete": "agent deleted",
 }
@@ -49,7 +50,7 @@ def _slot(slot: Record, hosts: Mapping[str, str], width: int) -> Iterator[str]:
     candidates = decision.get("candidates") or []
     if candidates:
         yield "  Candidates, best first (* chosen):"
-        yield from (f"    {line}" for line in _scores(candidates, _chosen(slot, decision)))
+        yield from (f"    {line}" for line in _scores(candidates, decision, _chosen(slot, decision)))
     rejections = decision.get("rejections") or []
     if rejections:
         counts = decision.get("rejected_by") or {}
@@ -90,7 +91,7 @@ def _chosen(slot: Record, decision: Record) -> str | None:
     return slot.get("agent_id") if decision.get("action") in ("place", "move") else None
 
 
-def _scores(candidates: Sequence[Record], chosen: str | None) -> list[str]:
+def _scores(candidates: Sequence[Record], decision: Record, chosen: str | None) -> list[str]:
     weighers = list(candidates[0].get("scores") or {})
     rows = []
     for one in candidates[:SHOWN_CANDIDATES]:
@@ -98,7 +99,7 @@ def _scores(candidates: Sequence[Record], chosen: str | None) -> list[str]:
         scores = [f"{one['scores'].get(name, 0):.3f}" for name in weighers]
         rows.append([f"{mark} {one.get('host') or one['agent_id']}", *scores, f"{one['total']:.3f}"])
     lines = _table(["  HOST", *(name.upper() for name in weighers), "TOTAL"], rows)
-    left = len(candidates) - SHOWN_CANDIDATES
+    left = decision.get("candidate_count", len(candidates)) - len(rows)
     return [*lines, f"  and {left} more"] if left > 0 else lines
 
 

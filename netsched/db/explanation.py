@@ -33,7 +33,8 @@ def of(connection: sa.Connection, resource_type: str, resource_id: str) -> dict[
     """{"slots": [...], "history": [...]}, times as the REST API writes them.
 
     A slot: slot, state, extra, epoch, agent_id, host, since, hold_until, reason, error, and `decision`, the newest
-    about it: action, at, reason, candidates, rejections, scores (of the agent chosen), seed, alternates, plan_id.
+    about it: action, at, reason, candidates, rejections, scores (of the agent chosen), seed, alternates, plan_id. Of
+    many candidates and rejections only the first are kept; candidate_count and rejected_by ({filter: n}) count all.
     History, newest first: at, action, slot, epoch, agent_id, host, reason, user_id, project_id, request_id; what
     operators did to its agents is in it.
     """
@@ -92,7 +93,9 @@ def _decision(row: sa.RowMapping) -> dict[str, Any]:
         "at": _time(row["at"]),
         "reason": record.get("reason"),
         "candidates": list(candidates),
+        "candidate_count": record.get("candidate_count", len(candidates)),
         "rejections": record.get("rejections", []),
+        "rejected_by": record.get("rejected_by", {}),
         "scores": chosen.get("scores", {}),
         "seed": record.get("seed"),
         "alternates": record.get("alternates", []),

@@ -33,7 +33,7 @@ def requests_for(snapshot: Snapshot, settings: Settings) -> tuple[tuple[Request,
 
 def _wait(slot: SlotView, snapshot: Snapshot, settings: Settings, places: list[Request]) -> str | None:
     if slot.hold_until is not None and slot.hold_until > snapshot.now:
-        return f"held for the operator until {slot.hold_until.isoformat(sep=' ', timespec='seconds')} UTC"
+        return f"held for the operator until {slot.hold_until.isoformat(timespec='seconds')}Z"
     if not settings.auto_schedule:
         return "left to the operator: automatic scheduling is off"
     if not settings.only_unhosted:

@@ -103,7 +103,7 @@ def test_alternates_of_the_same_zone_come_first() -> None:
 def test_an_emptied_slot_is_held_for_the_operator_and_then_filled() -> None:
     held = slot("n", hold_until=NOW + datetime.timedelta(seconds=1))
     made = plan(snapshot([agent("a")], [held]))
-    assert [one.reason for one in made.unplaced] == ["held for the operator until 2026-11-21 12:00:01 UTC"]
+    assert [one.reason for one in made.unplaced] == ["held for the operator until 2026-11-21T12:00:01Z"]
     assert chosen(plan(snapshot([agent("a")], [slot("n", hold_until=NOW)]))) == {("n", 0): "a"}
 
 
