@@ -42,7 +42,7 @@ LOG = logging.getLogger(__name__)
 SERVER_TOPIC = "netsched-server"
 AGENT_TOPIC = "netsched-agent"
 CAST_TTL = 120.0  # seconds; longer than any reconnect, much shorter than what anti-entropy would not have repaired
-SEND_RETRIES = 2  # a pooled connection that broke while idle costs one; then Unavailable, within about 10 s
+SEND_RETRIES = 2  # a pooled connection that broke while idle costs one; then Unavailable, within about 15 s
 SERVE_WAIT = 5.0  # seconds in which a broker that is there has made the queues
 _METHOD = "deliver"  # the one method that the broker's messages name; ours is inside
 
@@ -69,7 +69,7 @@ def set_defaults(conf: cfg.ConfigOpts) -> None:
         "heartbeat_timeout_threshold": 30,
         "kombu_missing_consumer_retry_timeout": 10,
         "kombu_failover_strategy": "shuffle",
-        "kombu_reconnect_delay": round(random.uniform(0.5, 2.5), 2),
+        "kombu_reconnect_delay": round(random.uniform(0.5, 2.0), 2),
     }
     group = "oslo_messaging_rabbit"
     for name, options in opts.list_opts():
@@ -145,11 +145,11 @@ class AmqpTransport:
         self._opening = threading.Lock()
 
     def cast(self, address: str, method: str, payload: transport.Message) -> None:
-        """Returns after the broker's confirm. Raises Unavailable within about 10 s if no broker gives one."""
+        """Returns after the broker's confirm. Raises Unavailable within about 15 s if no broker gives one."""
         self._send(address, method, payload, timeout=self._cast_ttl)
 
     def call(self, address: str, method: str, payload: transport.Message, timeout: float) -> transport.Message:
-        """As the Protocol says; up to 10 s longer than `timeout` if the broker goes away under it."""
+        """As the Protocol says; up to 15 s longer than `timeout` if the broker goes away under it."""
         self._wait_for_replies(timeout)
         result = self._send(address, method, payload, timeout=timeout, wait_for_reply=True)
         return outcome.unwrap(result)

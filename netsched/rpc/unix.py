@@ -194,7 +194,8 @@ class UnixAgentTransport:
             if connection is not None:
                 connection.read()
                 self._connection = None
-                LOG.warning("Lost the server at %s", self._path)
+                if not self._closing.is_set():
+                    LOG.warning("Lost the server at %s", self._path)
             # Also after a loss, so that agents do not all come back in the same instant.
             self._closing.wait(pause * random.uniform(0.5, 1.5))
             if self._closing.is_set():

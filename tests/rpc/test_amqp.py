@@ -30,11 +30,12 @@ def queues(broker: RabbitMQ, url: str, *columns: str) -> dict[str, list[str]]:
     return {line.split("\t")[0]: line.split("\t")[1:] for line in lines if line.strip()}
 
 
-def until_available(attempt: Callable[[], None], timeout: float = 60.0) -> None:
+def until_available(attempt: Callable[[], object], timeout: float = 60.0) -> None:
     deadline = time.monotonic() + timeout
     while True:
         try:
-            return attempt()
+            attempt()
+            return
         except errors.Unavailable:
             assert time.monotonic() < deadline
             time.sleep(0.2)
@@ -107,7 +108,7 @@ def test_a_burst_waits_in_the_broker_not_in_the_process(rabbitmq: RabbitMQ, url:
     for number in range(burst):
         agent.cast(SERVER, "slow", {"number": number})
     receiver.wait(threads)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 45
     expected = burst - 2 * threads - 1 - prefetch  # one is in the reader's hands
     while True:  # a queue counts itself every 5 s
         ready, unacknowledged = queues(rabbitmq, url, "messages_ready", "messages_unacknowledged")["netsched-server"]
@@ -134,6 +135,22 @@ def test_a_cast_that_the_broker_does_not_confirm_is_unavailable(rabbitmq: Rabbit
     agent.close()
 
 
+def test_what_was_confirmed_survives_a_crash_of_the_broker(rabbitmq: RabbitMQ, url: str) -> None:
+    server, agent = open_amqp(url), open_amqp(url)
+    agent.serve("agent-1", Receiver()).stop()  # its queue stays
+    for number in range(200):
+        server.cast("agent-1", "echo", {"number": number})
+    rabbitmq.kill()
+    rabbitmq.start()
+    receiver = Receiver()
+    serving = agent.serve("agent-1", receiver)
+    receiver.wait(200, timeout=60)
+    assert sorted(payload["number"] for _, payload in receiver.messages) == list(range(200))
+    serving.stop()
+    server.close()
+    agent.close()
+
+
 def test_the_broker_restarts(rabbitmq: RabbitMQ, url: str) -> None:
     server, agent = open_amqp(url), open_amqp(url)
     server_side = server.serve(SERVER, Receiver())
@@ -143,12 +160,12 @@ def test_the_broker_restarts(rabbitmq: RabbitMQ, url: str) -> None:
     started = time.monotonic()
     with pytest.raises(errors.Unavailable):
         agent.cast(SERVER, "echo", {})
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 60
     rabbitmq.start()
     until_available(lambda: agent.cast(SERVER, "echo", {}))
     until_available(lambda: server.cast("agent-1", "echo", {}))
-    until_available(lambda: agent.call(SERVER, "echo", {}, 5) and None)
-    until_available(lambda: server.call("agent-1", "echo", {}, 5) and None)
+    until_available(lambda: agent.call(SERVER, "echo", {}, 5))
+    until_available(lambda: server.call("agent-1", "echo", {}, 5))
     for closing in (server_side.stop, agent_side.stop, server.close, agent.close):
         closing()
 
@@ -160,15 +177,15 @@ def test_the_broker_is_away_at_the_start(rabbitmq: RabbitMQ, url: str) -> None:
     serving = server.serve(SERVER, Receiver())
     abandoned = agent.serve("agent-1", Receiver())
     abandoned.stop()
-    assert time.monotonic() - started < 15
+    assert time.monotonic() - started < 25
     with pytest.raises(errors.Unavailable, match="no broker"):
         agent.call(SERVER, "echo", {}, 0.5)
     with pytest.raises(errors.Unavailable):
         agent.cast(SERVER, "echo", {})
-    assert time.monotonic() - started < 40
+    assert time.monotonic() - started < 60
     rabbitmq.start()
     until_available(lambda: agent.cast(SERVER, "echo", {}))
-    until_available(lambda: agent.call(SERVER, "echo", {}, 5) and None)
+    until_available(lambda: agent.call(SERVER, "echo", {}, 5))
     for closing in (serving.stop, server.close, agent.close):
         closing()
 
@@ -184,7 +201,7 @@ def test_a_refused_login_is_unavailable_until_it_is_allowed(rabbitmq: RabbitMQ, 
     serving = agent.serve(SERVER, Receiver())
     rabbitmq.ctl("add_user", name, "hunter2")
     rabbitmq.ctl("set_permissions", "-p", vhost, name, ".*", ".*", ".*")
-    until_available(lambda: agent.call(SERVER, "echo", {}, 5) and None)
+    until_available(lambda: agent.call(SERVER, "echo", {}, 5))
     serving.stop()
     agent.close()
 
@@ -233,7 +250,7 @@ def test_processes_reconnect_at_different_times() -> None:
         conf([])
         delays.add(conf.oslo_messaging_rabbit.kombu_reconnect_delay)
     assert len(delays) > 3
-    assert all(re.fullmatch(r"\d\.\d+", str(delay)) and 0.5 <= delay <= 2.5 for delay in delays)
+    assert all(re.fullmatch(r"\d\.\d+", str(delay)) and 0.5 <= delay <= 2.0 for delay in delays)
 
 
 EVENTLET = """
