@@ -12,7 +12,7 @@ from netsched import errors
 from netsched.agents.dhcp import cleanup
 from netsched.cmd import start
 
-ABOUT = """Remove namespaces, processes, devices and files that netsched's agents left on this host. Stop the agents first.
+ABOUT = """Remove namespaces, processes, devices and files that agents left on this host. Stop the agents first.
 Example: netsched-agent-cleanup --dry-run"""
 CLI = [cfg.BoolOpt("dry-run", default=False, help="Say what would be removed, and remove nothing.")]
 

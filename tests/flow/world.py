@@ -51,19 +51,19 @@ DEATH = LIMITS.dead_after + 3 * INTERVAL  # until a silent agent's networks have
 class Node:
     """An agent's host: the machine and the disk stay when the agent dies."""
 
-    def __init__(self, world: World, host: str, agent_type: str = "DHCP agent", zone: str = "nova") -> None:
+    def __init__(
+        self, world: World, host: str, agent_type: str = "DHCP agent", capabilities: Capabilities | None = None
+    ) -> None:
         self.world = world
         self.host = host
         self.machine = FakeMachine()
         self.driver = FakeDriver(self.machine)
-        kind = "network" if agent_type == "DHCP agent" else agent_type.split()[0].lower()
         self.identity = Identity(
             agent_type=agent_type,
             host=host,
             binary="agent",
             address=f"agent.{host}",
-            zone=zone,
-            capabilities=Capabilities(hosts=[kind]),
+            capabilities=capabilities or Capabilities(hosts=["network"]),
         )
         self.disk = world.directory / f"disk-{host}"
         self.process: AgentProcess | None = None
