@@ -34,6 +34,13 @@ class Structure(FormattableColumn[Any]):
         return str(self._value)
 
 
+class Addresses(FormattableColumn[Any]):
+    """fixed_ips where space is scarce."""
+
+    def human_readable(self) -> str:
+        return ", ".join(one["ip_address"] for one in self._value or ())
+
+
 def inline(value: Any) -> str:
     """A nested value in one line: ``subnet_id=..., ip_address=...``."""
     if isinstance(value, Mapping):

@@ -14,10 +14,11 @@ from typing import Any, ClassVar
 from cliff import command, lister, show
 
 from netsched.cli.client import Client, CommandFailed, connected
-from netsched.cli.formats import Alive, Structure, UpDown, with_examples
+from netsched.cli.formats import Addresses, Alive, Structure, UpDown, with_examples
 
 ABSENT = argparse.SUPPRESS
-# In `show` these are for people too; everything else that is no plain value becomes a Structure.
+# Everything else that is no plain value becomes a Structure.
+_IN_LISTS: Mapping[str, Callable[[Any], Any]] = {"fixed_ips": Addresses}
 _FORMATTERS: Mapping[str, Callable[[Any], Any]] = {"alive": Alive, "admin_state_up": UpDown}
 
 
@@ -34,7 +35,11 @@ class Kind:
 
     def table(self, objects: Sequence[Mapping[str, Any]], long: bool) -> tuple[list[str], list[list[Any]]]:
         chosen = {**self.columns, **self.more} if long else self.columns
-        return list(chosen.values()), [[shown(name, one.get(name)) for name in chosen] for one in objects]
+        return list(chosen.values()), [[_cell(name, one.get(name)) for name in chosen] for one in objects]
+
+
+def _cell(attribute: str, value: Any) -> Any:
+    return _IN_LISTS[attribute](value) if attribute in _IN_LISTS else shown(attribute, value)
 
 
 def shown(attribute: str, value: Any) -> Any:

@@ -71,6 +71,10 @@ def test_port_with_all_its_options(web: Deployment) -> None:
     assert web.run("port", "show", "vm-2", "-f", "json").json["fixed_ips"] == []
     listed = web.run("port", "list", "--network", "web", "--host", "node-7", "-f", "json").json
     assert [one["Name"] for one in listed] == ["vm-2"]
+    web.run("port", "set", "vm-2", "--fixed-ip", "ip-address=10.1.0.51")
+    assert " 10.1.0.51 " in web.run("port", "list").out
+    listed = web.run("port", "list", "--network", "web", "-f", "json").json
+    assert listed[0]["Fixed IP addresses"] == [{"subnet_id": subnet, "ip_address": "10.1.0.51"}]
     assert web.run("port", "delete", "vm-2").code == 0
 
 
