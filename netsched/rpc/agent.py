@@ -177,14 +177,27 @@ class ToAgent:
 
     def __init__(self, transport_: transport.Transport) -> None:
         self._transport = transport_
+        self._health = "nothing sent yet"
 
     def answers(self, address: str, answers: list[BeatAnswer]) -> None:
-        self._transport.cast(address, "answers", {"answers": [a.model_dump(mode="json") for a in answers]})
+        self._cast(address, "answers", {"answers": [a.model_dump(mode="json") for a in answers]})
 
     def notices(self, address: str, notices: dict[str, list[Notice]]) -> None:
         """`notices` by recipient, ``"<agent_type>@<host>"``."""
         dumped = {to: [n.model_dump(mode="json") for n in many] for to, many in notices.items()}
-        self._transport.cast(address, "notices", {"notices": dumped})
+        self._cast(address, "notices", {"notices": dumped})
+
+    def health(self) -> str:
+        """How the last cast went: "ok", or what the transport said. For operators."""
+        return self._health
+
+    def _cast(self, address: str, method: str, payload: transport.Message) -> None:
+        try:
+            self._transport.cast(address, method, payload)
+        except errors.Unavailable as error:
+            self._health = str(error)
+            raise
+        self._health = "ok"
 
 
 def recipient(agent_type: str, host: str) -> str:

@@ -96,7 +96,7 @@ class Server:
         self.database = database
         self._transport = transport_
         self._serving: transport.Serving | None = None
-        to_agents = rpc.ToAgent(transport_)
+        to_agents = self._to_agents = rpc.ToAgent(transport_)
         trust = Trust(clock, settings.heartbeat.interval)
         self.delivery = DeliveryService(database, {**readers(), **(more_readers or {})}, to_agents, settings.delivery)
         wake = Wake(writer=lambda: beats.nudge(), scheduler=lambda: schedule.nudge())
@@ -124,7 +124,7 @@ class Server:
             port=PortService(database, settings.base_mac),
             agent=AgentService(database, settings.scheduling.limits),
             scheduling=self.scheduling,
-            status=StatusService(database, netsched.__version__, self.driver.status, lambda: "ok"),
+            status=StatusService(database, netsched.__version__, self.driver.status, self._to_agents.health),
         )
         return make_app(services, settings.api, policy, NoAuth(), netsched.__version__)
 
