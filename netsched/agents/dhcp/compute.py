@@ -13,6 +13,7 @@ from typing import Any
 
 from netsched import errors
 from netsched.agents.dhcp import render
+from netsched.agents.kernel import plug as plug_
 from netsched.agents.kernel.plug import Plug
 
 Object = Mapping[str, Any]
@@ -21,7 +22,7 @@ Content = Mapping[str, Mapping[str, Object]]
 DHCP_OWNER = "network:dhcp"
 NAMESPACE_PREFIX = "qdhcp-"
 BRIDGE_PREFIX = "brq"
-_DEVICE_ID_LENGTH = 11  # of a port or network, in a link's name of at most 15 characters
+_BRIDGE_ID_LENGTH = 11  # of the network's id: a link's name has at most 15 characters
 _MAX_LEASES = 1 << 24
 _RA_INTERVAL = 30  # s; only for clients that do not ask, those that do are answered at once
 
@@ -52,7 +53,7 @@ def namespace(network_id: str) -> str:
 
 
 def bridge(network_id: str) -> str:
-    return f"{BRIDGE_PREFIX}{network_id[:_DEVICE_ID_LENGTH]}"
+    return f"{BRIDGE_PREFIX}{network_id[:_BRIDGE_ID_LENGTH]}"
 
 
 def owner(network_id: str) -> str:
@@ -73,6 +74,8 @@ def desired(network_id: str, content: Content, host: str, settings: Settings) ->
     port = min(own, key=lambda p: (p.get("device_id") or "", p["id"]), default=None)  # the lowest slot's
     if network is None or not network["admin_state_up"] or port is None or not render.safe_id(port["id"]):
         return None
+    if not render.safe_mac(port["mac_address"].lower()):
+        raise errors.Invalid(reason=f"port {port['id']} has the MAC {port['mac_address']!r}")
     subnets = sorted(content.get("subnet", {}).values(), key=lambda s: s["id"])
     served = [s for s in subnets if s["enable_dhcp"] and render.safe_id(s["id"]) and _addresses(port, s)]
     problems = [problem for problem in map(_unservable, served) if problem]
@@ -124,12 +127,12 @@ def _plug(network: Object, port: Object, served: Sequence[Object]) -> Plug:
         if subnet.get("gateway_ip"):
             # For queries that are forwarded to the operator's name servers.
             gateways.setdefault(subnet["ip_version"], str(ipaddress.ip_address(subnet["gateway_ip"])))
-    device = port["id"][:_DEVICE_ID_LENGTH]
+    outside, inside = plug_.ends(port["id"])
     return Plug(
         namespace=namespace(network["id"]),
         bridge=bridge(network["id"]),
-        outside=f"tap{device}",
-        inside=f"ns-{device}",
+        outside=outside,
+        inside=inside,
         mac=port["mac_address"].lower(),
         mtu=network["mtu"],
         addresses=frozenset(addresses),

@@ -73,15 +73,16 @@ class Dnsmasq:
 
     def start(self, arguments: Sequence[str]) -> None:
         """Start it; returns when it serves. Raises Unavailable with its own words."""
-        for orphan in self.processes():  # its pid file was lost
-            process.stop(orphan)
         process.run(self.argv(arguments), self._namespace)
         LOG.info("Started dnsmasq of network %s with pid %s", self._network_id, self._read("pid").strip())
 
     def stop(self) -> None:
-        for found in self.processes():
-            process.stop(found)
-            LOG.info("Stopped dnsmasq of network %s with pid %s", self._network_id, found.pid)
+        """End it. Looks through all processes only if one may run of which the pid file was lost."""
+        found = self.find()
+        started_before = (self._directory / "leases").exists() or not self.exists()
+        for each in [found] if found else self.processes() if started_before else []:
+            process.stop(each)
+            LOG.info("Stopped dnsmasq of network %s with pid %s", self._network_id, each.pid)
 
     def reload(self, running: process.Process) -> None:
         """Have it read its files again."""

@@ -56,6 +56,13 @@ class Netlink:
         except errors.NotFound:
             return None
 
+    def ports(self, bridge: str) -> list[Link]:
+        """The links in this bridge; the kernel picks them out. Raises NotFound."""
+        index = self.index(bridge)
+        with _explained(f"list ports of {bridge}"):
+            links = map(_link, self._ip.link("dump", master=index))
+            return [link for link in links if link.master == index]
+
     def index(self, name: str) -> int:
         """Raises NotFound."""
         link = self.link(name)

@@ -7,6 +7,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+OUTSIDE, INSIDE = "tap", "ns-"  # begin the names of the two ends; what follows is the same
+_DEVICE_ID_LENGTH = 11  # of a port's id: a link's name has at most 15 characters
+
+
+def ends(port_id: str) -> tuple[str, str]:
+    """Names of the ends of a port's plug: on the host's bridge, and in the namespace."""
+    return OUTSIDE + port_id[:_DEVICE_ID_LENGTH], INSIDE + port_id[:_DEVICE_ID_LENGTH]
+
+
+def outside(inside: str) -> str:
+    """The end on the bridge that belongs to this end in a namespace."""
+    return OUTSIDE + inside.removeprefix(INSIDE)
+
 
 @dataclass(frozen=True)
 class Plug:

@@ -9,7 +9,7 @@ import logging
 
 from netsched import errors
 from netsched.agents.kernel import netlink, netns
-from netsched.agents.kernel.plug import Plug
+from netsched.agents.kernel.plug import INSIDE, Plug, outside
 
 LOG = logging.getLogger(__name__)
 
@@ -21,13 +21,13 @@ def read(wanted: Plug) -> Plug | None:
     if netns.identity(wanted.namespace) is None:
         return None
     with netlink.opened() as host:
-        bridge, outside = host.link(wanted.bridge), host.link(wanted.outside)
-    if bridge is None or outside is None or not (bridge.up and outside.up) or outside.master != bridge.index:
+        bridge, tap = host.link(wanted.bridge), host.link(wanted.outside)
+    if bridge is None or tap is None or not (bridge.up and tap.up) or tap.master != bridge.index:
         return None
-    return netns.run_in(wanted.namespace, lambda: _read_inside(wanted, outside))
+    return netns.run_in(wanted.namespace, lambda: _read_inside(wanted, tap))
 
 
-def _read_inside(wanted: Plug, outside: netlink.Link) -> Plug | None:
+def _read_inside(wanted: Plug, tap: netlink.Link) -> Plug | None:
     with netlink.opened() as inner:
         links = inner.links()
         inside, loopback = links.get(wanted.inside), links.get("lo")
@@ -40,10 +40,10 @@ def _read_inside(wanted: Plug, outside: netlink.Link) -> Plug | None:
             outside=wanted.outside,
             inside=wanted.inside,
             mac=inside.mac,
-            mtu=min(inside.mtu, outside.mtu),
+            mtu=min(inside.mtu, tap.mtu),
             addresses=frozenset(inner.addresses(wanted.inside)),
             gateways=frozenset(inner.gateways()),
-            owner=outside.alias.removeprefix(f"{ALIAS}/"),
+            owner=tap.alias.removeprefix(f"{ALIAS}/"),
         )
 
 
@@ -55,8 +55,7 @@ def ensure(wanted: Plug) -> None:
     with netlink.opened() as host:
         _ensure_bridge(host, wanted)
         inside_is_there = netns.run_in(wanted.namespace, lambda: _drop_strangers(wanted))
-        outside = host.link(wanted.outside)
-        if outside is None or not inside_is_there:
+        if host.link(wanted.outside) is None or not inside_is_there:
             host.delete_link(wanted.outside)
             host.add_veth(wanted.outside, wanted.inside, wanted.namespace, f"{ALIAS}/{wanted.owner}")
             LOG.info("Plugged %s into %s of namespace %s", wanted.bridge, wanted.inside, wanted.namespace)
@@ -69,7 +68,7 @@ def remove(namespace: str, bridge: str, owner: str) -> None:
     """Take away the veths of this owner, the namespace, and the bridge if we made it and it has no other port."""
     unplug(namespace, owner)
     with netlink.opened() as host:
-        if bridge in own_bridges(host) and is_idle(host, bridge, owner):
+        if _is_own_bridge(host.link(bridge)) and is_idle(host, bridge, owner):
             host.delete_link(bridge)
             LOG.info("Removed bridge %s", bridge)
 
@@ -77,25 +76,42 @@ def remove(namespace: str, bridge: str, owner: str) -> None:
 def unplug(namespace: str, owner: str) -> None:
     """Take away the veths of this owner and the namespace."""
     with netlink.opened() as host:
-        for link in host.links().values():
-            if link.alias == f"{ALIAS}/{owner}":
-                host.delete_link(link.name)
-                LOG.info("Removed %s", link.name)
+        for name in _outsides(host, namespace, owner):
+            host.delete_link(name)
+            LOG.info("Removed %s", name)
     if netns.identity(namespace) is not None:
         LOG.info("Removed namespace %s", namespace)
     netns.delete(namespace)
 
 
+def _outsides(host: netlink.Netlink, namespace: str, owner: str) -> list[str]:
+    """The host's ends of an owner's plugs. Asks the small namespace; the host's links are many, and read only if
+    there is no namespace to ask."""
+    if netns.identity(namespace) is None:
+        found = list(host.links().values())
+    else:
+        names = [outside(name) for name in netns.run_in(namespace, _link_names) if _is_ours(name)]
+        found = [link for link in map(host.link, names) if link]
+    return [link.name for link in found if link.alias == f"{ALIAS}/{owner}"]
+
+
+def _link_names() -> list[str]:
+    with netlink.opened() as inner:
+        return list(inner.links())
+
+
 def own_bridges(host: netlink.Netlink) -> list[str]:
     """The bridges that we made."""
-    return [link.name for link in host.links().values() if link.kind == "bridge" and link.alias == ALIAS]
+    return [link.name for link in host.links().values() if _is_own_bridge(link)]
+
+
+def _is_own_bridge(link: netlink.Link | None) -> bool:
+    return link is not None and link.kind == "bridge" and link.alias == ALIAS
 
 
 def is_idle(host: netlink.Netlink, bridge: str, but_for: str) -> bool:
     """Has this bridge no port, except plugs whose owner starts with `but_for`?"""
-    links = host.links()
-    index = links[bridge].index
-    return all(link.alias.startswith(f"{ALIAS}/{but_for}") for link in links.values() if link.master == index)
+    return all(link.alias.startswith(f"{ALIAS}/{but_for}") for link in host.ports(bridge))
 
 
 def owners() -> set[str]:
@@ -106,7 +122,7 @@ def owners() -> set[str]:
 
 
 def _is_ours(name: str) -> bool:
-    return name.startswith("ns-")
+    return name.startswith(INSIDE)
 
 
 def _quiet(link: str) -> None:

@@ -48,9 +48,17 @@ def find(pid: int) -> Process | None:
 
 def having(word_prefix: str) -> list[Process]:
     """All processes with a command line word that starts so. Reads all of /proc: not for a loop."""
-    pids = [int(entry) for entry in os.listdir(_PROC) if entry.isdigit()]
+    wanted = os.fsencode(word_prefix)
+    pids = [int(entry) for entry in os.listdir(_PROC) if entry.isdigit() and wanted in _command_line(entry)]
     found = [process for process in map(find, pids) if process]
     return [process for process in found if any(word.startswith(word_prefix) for word in process.argv)]
+
+
+def _command_line(pid: str) -> bytes:
+    try:
+        return (_PROC / pid / "cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 def run(argv: Sequence[str], namespace: str | None = None, timeout: float = 10.0) -> str:
