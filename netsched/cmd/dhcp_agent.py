@@ -40,7 +40,7 @@ def settings_from(conf: start.Conf) -> dhcp.DhcpAgentSettings:
         mode=conf.agent.mode,
         mtu=conf.network.mtu,
         dhcp=compute.Settings(
-            dns_domain=conf.dhcp.dns_domain,
+            dns_domain=conf.network.dns_domain,
             dns_servers=tuple(conf.dhcp.dnsmasq_dns_servers),
             lease_time=conf.dhcp.lease_time,
         ),

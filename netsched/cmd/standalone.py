@@ -104,8 +104,8 @@ class Standalone:
         config.write_text(
             f"[messaging]\ntransport = {self._conf.messaging.transport}\n"
             f"[agent]\nhost = {host}\nstate_dir = {state}\ndriver = {driver}\n"
-            f"[network]\nmtu = {self._conf.network.mtu}\n"
-            f"[dhcp]\nlease_time = {self._conf.dhcp.lease_time}\ndns_domain = {self._conf.dhcp.dns_domain}\n"
+            f"[network]\nmtu = {self._conf.network.mtu}\ndns_domain = {self._conf.network.dns_domain}\n"
+            f"[dhcp]\nlease_time = {self._conf.dhcp.lease_time}\n"
             f"dnsmasq_dns_servers = {','.join(self._conf.dhcp.dnsmasq_dns_servers)}\n"
         )
         child = Child(host, config, prefix)

@@ -105,8 +105,8 @@ def faults(connection: sa.Connection, told: list[tuple[str, str, str, int, str |
         return
     keys = sa.tuple_(binding.c.agent_id, binding.c.resource_type, binding.c.resource_id, binding.c.epoch)
     messages: dict[str | None, list[tuple[str, str, str, int]]] = {}
-    for *key, message in told:
-        messages.setdefault(message, []).append(tuple(key))
+    for agent_id, resource_type, resource_id, epoch, message in told:
+        messages.setdefault(message, []).append((agent_id, resource_type, resource_id, epoch))
     # One statement per distinct message: a broken agent says the same of everything it has.
     for message, found in messages.items():
         connection.execute(sa.update(binding).where(keys.in_(found)).values(error=message))

@@ -10,7 +10,7 @@ import enum
 from dataclasses import dataclass
 
 
-class State(str, enum.Enum):
+class State(enum.StrEnum):
     STARTING = "starting"  # appeared, but has not yet proved by an echo when its beats are sent
     ALIVE = "alive"
     SUSPECT = "suspect"  # keeps what it has, gets nothing new
@@ -30,7 +30,9 @@ class Limits:
         return cls(interval=interval, suspect_after=2.5 * interval, dead_after=4 * interval)
 
 
-def state(sent_at: datetime.datetime | None, created_at: datetime.datetime, now: datetime.datetime, limits: Limits) -> State:
+def state(
+    sent_at: datetime.datetime | None, created_at: datetime.datetime, now: datetime.datetime, limits: Limits
+) -> State:
     """The state of an agent whose newest judged beat was sent at `sent_at` (None: it never had an echo).
 
     An agent that never gets beyond its first beat is starting until the dead limit, counted from its creation.

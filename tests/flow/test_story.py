@@ -51,7 +51,10 @@ def test_a_dead_agents_network_moves_with_its_port_and_the_returning_agent_lets_
     (after,) = world.holders(network)
     assert after != before
     (port_after,) = world.truth()[scope_of(network)]["port"].values()
-    assert (port_after["mac_address"], port_after["fixed_ips"]) == (port_before["mac_address"], port_before["fixed_ips"])
+    assert (port_after["mac_address"], port_after["fixed_ips"]) == (
+        port_before["mac_address"],
+        port_before["fixed_ips"],
+    )
     assert (port_before["binding:host_id"], port_after["binding:host_id"]) == (before, after)
     assert world.nodes[before].machine.scopes  # the data plane outlives its agent
     world.nodes[before].start()

@@ -20,9 +20,9 @@ from netsched.agents.base.agent import Agent, AgentSettings
 from netsched.agents.base.heartbeat import Identity
 from netsched.agents.base.process import AgentProcess
 from netsched.agents.base.store import DirectoryStore
+from netsched.db import binding as bindings
 from netsched.db import change, interest, schema
 from netsched.db import port as port_table
-from netsched.db import binding as bindings
 from netsched.db.session import Database
 from netsched.model import liveness, scope
 from netsched.model.principal import Principal
@@ -202,7 +202,9 @@ class World:
         with self.database.read() as connection:
             ids = connection.execute(
                 sa.select(table.c.agent_id).where(
-                    table.c.resource_type == resource_type, table.c.resource_id == network_id, table.c.agent_id.is_not(None)
+                    table.c.resource_type == resource_type,
+                    table.c.resource_id == network_id,
+                    table.c.agent_id.is_not(None),
                 )
             ).scalars()
             hosts = {agent_id(n.identity.agent_type, n.host): n.host for n in self.nodes.values()}
@@ -260,4 +262,3 @@ def hash_of(text: str) -> int:
 
 def scope_of(network_id: str) -> str:
     return scope.key("network", network_id)
-

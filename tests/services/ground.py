@@ -68,7 +68,7 @@ class Ground:
         return self.cast.said[-1]
 
     def applied(self, host: str, *in_force: tuple[str, int, int], **fields: Any) -> rpc.BeatAnswer:
-        """A beat that says so, with an honest checksum. `in_force`: all that the agent has, (scope, epoch, position)."""
+        """A beat that says so, honest checksum included. `in_force`: all it has, as (scope, epoch, position)."""
         told = [rpc.Applied(scope=s, epoch=e, position=p) for s, e, p in in_force]
         has = [item for item in in_force if item[2] >= 0]
         return self.beat(host, applied=told, count=len(has), checksum=checksum.of(has), **fields)

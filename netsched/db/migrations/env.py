@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from alembic import context
 
 from netsched.db import base, schema
 
 
-def render(kind: str, item: Any, autogen: Any) -> str | bool:
+def render(kind: str, item: Any, autogen: Any) -> str | Literal[False]:
     """Our own types by their names in db/base.py, so that a migration reads like a table."""
     for name in ("Id", "DateTime", "BigId", "Text"):
         if kind == "type" and item is getattr(base, name):

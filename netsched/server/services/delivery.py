@@ -73,7 +73,7 @@ class DeliveryService:
         return len(stamped) + len(left_behind)
 
     def _send(self, stamped: list[change.Stamped]) -> None:
-        """Cast and mark. Not marked unless the transport took all, so a crash or a broker that is away costs a repeat."""
+        """Cast and mark; marked only if the transport took all, so a crash or a broker that is away costs a repeat."""
         if not stamped:
             return
         if self.settings.mode == "push":

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from netsched import errors
-from netsched.db import beat as beats
+from netsched.db import beat as beat_table
 from netsched.db import holder
 from netsched.db.session import Database, Transaction
 from netsched.model import checksum
@@ -66,12 +66,12 @@ class _Batch:
     """One batch on its way through: the newest beat of each agent, and what storing it found out."""
 
     beats: dict[str, rpc.Beat]  # by agent id
-    ground: beats.Ground
+    ground: beat_table.Ground
     counts: dict[str, tuple[int, int]] = field(default_factory=dict)  # (count, checksum) after this batch
     dropped: dict[str, list[str]] = field(default_factory=dict)
     owed: list[holder.Behind] = field(default_factory=list)
 
-    def known(self, beat: rpc.Beat) -> beats.Known | None:
+    def known(self, beat: rpc.Beat) -> beat_table.Known | None:
         return self.ground.known.get((beat.agent_type, beat.host))
 
 
@@ -125,12 +125,12 @@ class HeartbeatService:
     # Recording
 
     def _record(self, tx: Transaction, newest: dict[str, rpc.Beat]) -> _Batch:
-        ground = beats.ground(tx.connection, [(beat.agent_type, beat.host) for beat in newest.values()])
+        ground = beat_table.ground(tx.connection, [(beat.agent_type, beat.host) for beat in newest.values()])
         batch = _Batch(newest, ground)
         self._introduce(tx, batch)
         self._acknowledge(tx, batch)
-        beats.store(tx.connection, [self._row(batch, id_, beat) for id_, beat in sorted(newest.items())])
-        beats.faults(tx.connection, [_fault(id_, fault) for id_, beat in newest.items() for fault in beat.faults])
+        beat_table.store(tx.connection, [self._row(batch, id_, beat) for id_, beat in sorted(newest.items())])
+        beat_table.faults(tx.connection, [_fault(id_, fault) for id_, beat in newest.items() for fault in beat.faults])
         owing = [id_ for id_, beat in newest.items() if (known := batch.known(beat)) is None or known.owes]
         if owing:
             batch.owed = holder.behind(tx.connection, owing, IN_FLIGHT)
@@ -148,14 +148,14 @@ class HeartbeatService:
                 if known is None or known.capabilities.get("interests") != row["capabilities"]["interests"]:
                     interests[id_] = _registered(beat.capabilities)
         if rows:
-            beats.introduce(tx.connection, rows)
+            beat_table.introduce(tx.connection, rows)
         if offers:
-            beats.offer(tx.connection, offers)
+            beat_table.offer(tx.connection, offers)
         for id_, wanted in interests.items():
             if wanted or batch.known(batch.beats[id_]) is not None:
                 holder.register(tx.connection, id_, wanted)
 
-    def _agent_row(self, tx: Transaction, id_: str, beat: rpc.Beat, known: beats.Known | None) -> dict[str, Any]:
+    def _agent_row(self, tx: Transaction, id_: str, beat: rpc.Beat, known: beat_table.Known | None) -> dict[str, Any]:
         capabilities = beat.capabilities.model_dump(mode="json") if beat.capabilities else None
         return {
             "id": id_,

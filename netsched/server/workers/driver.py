@@ -17,7 +17,7 @@ LOG = logging.getLogger(__name__)
 
 
 class Worker:
-    """One thread that runs `work` every `period` seconds, and at once after `nudge`, but never more than every `gap`."""
+    """One thread that runs `work` every `period` seconds, and at once after `nudge`, but not within `gap` seconds."""
 
     def __init__(
         self, name: str, work: Callable[[], object], clock: Clock, period: float = 1.0, gap: float = 0.0
