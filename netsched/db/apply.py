@@ -4,8 +4,8 @@ What the plan was based on may be past by now, so everything is read again insid
 hold any more is refused. What changes between that read and the write is caught by guards: the epochs of the slots,
 the conditional UPDATE of the claims, UNIQUE(resource, agent).
 
-A chunk costs 12 statements at most when all of it moves: begin, agents, slots, UPDATE of slots, of claims, interests,
-ports (2), decisions, plan, change log, commit.
+A chunk costs 12 statements at most when all of it moves: begin, agents, slots, UPDATE of slots, interests, ports, plan,
+decisions, claims (2), change log, commit.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class _Application:
             self._basis.limits,
             self._views,
             placement.targets(tx.connection, agent_ids),
-            placement.slots(tx.connection, {_resource(a.request.slot) for a in assignments}),
+            placement.slots(tx.connection, {_resource(a.request.slot) for a in assignments}, locked=True),
         )
         refusals, held, placements = [], [], []
         for assignment in assignments:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def settle(tx: Transaction, deltas: Mapping[tuple[str, str], int]) -> bool:
-    """Add each delta to the `used` of (agent id, resource class), in one statement.
+    """Add each delta to the `used` of (agent id, resource class), in two statements.
 
     False when one of them would exceed its agent's capacity, or has no row: then the caller must roll back.
     Giving back (a negative delta) always succeeds, also on an agent that reports less than is claimed of it.
@@ -27,7 +27,6 @@ def settle(tx: Transaction, deltas: Mapping[tuple[str, str], int]) -> bool:
     by_class: dict[str, dict[str, int]] = {}
     for (agent_id, resource_class), delta in wanted.items():
         by_class.setdefault(resource_class, {})[agent_id] = delta
-    # Agent ids decide inside a class; an agent that is not named gets 0, but the tuple list keeps it out anyway.
     amount = sa.case(
         *(
             (table.c.resource_class == name, sa.case(amounts, value=table.c.agent_id, else_=0))
@@ -35,17 +34,16 @@ def settle(tx: Transaction, deltas: Mapping[tuple[str, str], int]) -> bool:
         ),
         else_=0,
     )
-    statement = (
-        sa.update(table)
-        .where(
-            table.c.agent_id.in_({agent_id for agent_id, _ in wanted}),  # what MariaDB can use its index for
-            sa.tuple_(table.c.agent_id, table.c.resource_class).in_(list(wanted)),
-            sa.or_(amount < 0, table.c.used + amount <= table.c.capacity),
-        )
-        .values(used=table.c.used + amount)
+    these = sa.and_(
+        table.c.agent_id.in_(sorted({agent_id for agent_id, _ in wanted})),  # what MariaDB can use its index for
+        sa.tuple_(table.c.agent_id, table.c.resource_class).in_(list(wanted)),
     )
-    short = len(wanted) - tx.execute(statement).rowcount
-    return short == 0
+    # Every scheduler writes these few rows. PostgreSQL updates them in any order, which would end in deadlocks.
+    order = (table.c.agent_id, table.c.resource_class)
+    tx.execute(sa.select(table.c.used).where(these).order_by(*order).with_for_update())
+    fits = sa.or_(amount < 0, table.c.used + amount <= table.c.capacity)
+    changed = sa.update(table).where(these, fits).values(used=table.c.used + amount)
+    return tx.execute(changed).rowcount == len(wanted)
 
 
 def open_rows(tx: Transaction, keys: list[tuple[str, str]]) -> None:

@@ -8,6 +8,7 @@ its `ports_due_at` (see binding.want), never by looking at all of them.
 from __future__ import annotations
 
 import functools
+import uuid
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from netsched.model import addressing, scope
 if TYPE_CHECKING:
     from netsched.db.session import Database, Transaction
 
+Object = Mapping[str, Any]  # a port in the REST API's format
 RESOURCE_TYPE = "network"
 BATCH = 100  # slots in one transaction
 RETRY = 30.0  # s until a full pool is tried again
@@ -38,42 +40,37 @@ class _Slot:
     host: str | None  # of the agent that holds it
 
     @property
-    def device_id(self) -> str:
-        return device_id(self.network_id, self.slot)
-
-
-@dataclass(frozen=True)
-class _Port:
-    id: str
-    network_id: str
-    mac_address: str
-    fixed_ips: tuple[Mapping[str, str], ...]
+    def port_id(self) -> str:
+        return port_id(self.network_id, self.slot)
 
 
 def device_id(network_id: str, slot: int) -> str:
     return f"dhcp-{network_id}-{slot}"
 
 
+def port_id(network_id: str, slot: int) -> str:
+    """Follows from network and slot, so a port can be moved without looking it up."""
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, device_id(network_id, slot)))
+
+
 def follow(tx: Transaction, placed: Sequence[tuple[Mapping[str, Any], str]]) -> None:
-    """The ports of these slots (rows of `binding`, each with its new host) go where the slots go; two statements.
+    """The ports of these slots (rows of `binding`, each with its new host) go where the slots go; one statement.
 
     Ports that are missing are made, which takes more. A full pool is no error: `reconcile` tells and tries again.
     """
-    slots = [
-        _Slot(row["resource_id"], row["slot"], host) for row, host in placed if row["resource_type"] == RESOURCE_TYPE
-    ]
+    slots = {
+        port_id(row["resource_id"], row["slot"]): _Slot(row["resource_id"], row["slot"], host)
+        for row, host in placed
+        if row["resource_type"] == RESOURCE_TYPE
+    }
     if not slots:
         return
-    devices = {slot.device_id: slot for slot in slots}
-    where = (port.port.c.device_id.in_(sorted(devices)), port.port.c.device_owner == port.DHCP_OWNER)
-    found = tx.execute(sa.select(port.port.c.id, port.port.c.device_id).where(*where)).all()
-    if found:
-        hosts = {row.device_id: devices[row.device_id].host for row in found}
-        _revise(tx, [row.id for row in found], binding_host_id=sa.case(hosts, value=port.port.c.device_id))
-    for row in found:
-        slot = devices.pop(row.device_id)
-        tx.log("port", row.id, "update", scope.key(RESOURCE_TYPE, slot.network_id))
-    _complete(tx, list(devices.values()), {})
+    hosts = {key: slot.host for key, slot in slots.items()}
+    moved = _revise(tx, sorted(slots), binding_host_id=sa.case(hosts, value=port.port.c.id))
+    there = set(slots) if moved == len(slots) else set(port.by_ids(tx.connection, slots) if moved else ())
+    for key in sorted(there):
+        tx.log("port", key, "update", scope.key(RESOURCE_TYPE, slots[key].network_id))
+    _complete(tx, [slot for key, slot in slots.items() if key not in there], {})
 
 
 def reconcile(database: Database) -> int:
@@ -101,20 +98,22 @@ def _due(connection: sa.Connection) -> list[tuple[str, int]]:
 
 
 def _repair(tx: Transaction, due: Sequence[tuple[str, int]]) -> None:
-    # Locks the slots: what is read from here on is not older than any mark that is taken off.
+    # Locks the slots, in the schedulers' order: what is read from here on is not older than a mark that is taken off.
+    order = (table.c.resource_type, table.c.resource_id, table.c.slot)
+    rows = tx.execute(sa.select(table).where(_are(due)).order_by(*order).with_for_update()).all()
+    rows = [row for row in rows if row.ports_due_at is not None]  # of several servers, one does it
+    if not rows:
+        return
     reason = sa.case((table.c.state == binding.BOUND, None), else_=table.c.reason)
     tx.execute(sa.update(table).where(_are(due)).values(ports_due_at=None, reason=reason))
-    rows = tx.execute(
-        sa.select(table.c.resource_id, table.c.slot, table.c.state, agent.c.host)
-        .outerjoin_from(table, agent, agent.c.id == table.c.agent_id)
-        .where(_are(due))
-    ).all()
-    wanted = [_Slot(row.resource_id, row.slot, row.host) for row in rows if row.state != binding.IDLE]
-    idle = [device_id(row.resource_id, row.slot) for row in rows if row.state == binding.IDLE]
-    ports = _ports(tx, [slot.device_id for slot in wanted] + idle)
-    port.remove_many(tx, [ports[name].id for name in idle if name in ports])
+    holders = {row.agent_id for row in rows if row.agent_id}
+    hosts = {row.id: row.host for row in tx.execute(sa.select(agent.c.id, agent.c.host).where(agent.c.id.in_(holders)))}
+    wanted = [_Slot(row.resource_id, row.slot, hosts.get(row.agent_id)) for row in rows if row.state != binding.IDLE]
+    idle = [port_id(row.resource_id, row.slot) for row in rows if row.state == binding.IDLE]
+    ports = port.by_ids(tx.connection, [slot.port_id for slot in wanted])
+    port.remove_many(tx, idle)
     # A slot that has never had a holder has no port yet; one that waits for its next holder keeps its own.
-    _complete(tx, [slot for slot in wanted if slot.host or slot.device_id in ports], ports)
+    _complete(tx, [slot for slot in wanted if slot.host or slot.port_id in ports], ports)
 
 
 def _are(slots: Sequence[tuple[str, int]]) -> sa.ColumnElement[bool]:
@@ -125,71 +124,58 @@ def _are(slots: Sequence[tuple[str, int]]) -> sa.ColumnElement[bool]:
     )
 
 
-def _ports(tx: Transaction, devices: Sequence[str]) -> dict[str, _Port]:
-    """DHCP ports with their addresses, by device id."""
-    columns = (port.port.c.device_id, port.port.c.id, port.port.c.network_id, port.port.c.mac_address)
-    rows = tx.execute(
-        sa.select(*columns, fixed_ip.c.subnet_id, fixed_ip.c.ip_address)
-        .outerjoin_from(port.port, fixed_ip, fixed_ip.c.port_id == port.port.c.id)
-        .where(port.port.c.device_id.in_(sorted(devices)), port.port.c.device_owner == port.DHCP_OWNER)
-    ).all()
-    addresses: dict[str, list[Mapping[str, str]]] = defaultdict(list)
-    for row in rows:
-        if row.subnet_id is not None:
-            addresses[row.id].append({"subnet_id": row.subnet_id, "ip_address": row.ip_address})
-    return {row.device_id: _Port(row.id, row.network_id, row.mac_address, tuple(addresses[row.id])) for row in rows}
-
-
-def _complete(tx: Transaction, slots: Sequence[_Slot], ports: Mapping[str, _Port]) -> None:
+def _complete(tx: Transaction, slots: Sequence[_Slot], ports: Mapping[str, Object]) -> None:
     """Give each slot its port with the addresses that it should have."""
     if not slots:
         return
     networks = subnets.surroundings(tx, [slot.network_id for slot in slots])
     slots = [slot for slot in slots if slot.network_id in networks]
-    ports = {**ports, **_create(tx, [slot for slot in slots if slot.device_id not in ports], networks)}
+    ports = {**ports, **_create(tx, [slot for slot in slots if slot.port_id not in ports], networks)}
     wishes: list[Wish] = []
-    surplus: list[tuple[_Port, Mapping[str, str]]] = []
+    surplus: list[tuple[Object, Mapping[str, str]]] = []
     for slot in slots:
-        have = ports[slot.device_id]
+        have = ports[slot.port_id]
         network = networks[slot.network_id]
         serving = {s["id"]: s for s in network.subnets if s["enable_dhcp"]}
         makes_own = {s["id"] for s in network.subnets if addressing.is_auto(s)}
-        taken = {ip["subnet_id"] for ip in have.fixed_ips}
+        taken = {ip["subnet_id"] for ip in have["fixed_ips"]}
         wishes += [_wish(have, s) for key, s in serving.items() if key not in taken]
-        surplus += [(have, ip) for ip in have.fixed_ips if ip["subnet_id"] not in {*serving, *makes_own}]
+        surplus += [(have, ip) for ip in have["fixed_ips"] if ip["subnet_id"] not in {*serving, *makes_own}]
     _drop(tx, surplus, networks)
     taken_now, refused = _take(tx, wishes)
-    changed = {one.port_id: one.network_id for one in taken_now} | {have.id: have.network_id for have, _ in surplus}
+    changed = {one.port_id: one.network_id for one in taken_now} | {
+        have["id"]: have["network_id"] for have, _ in surplus
+    }
     if taken_now:
         query.guarded(tx, sa.insert(fixed_ip).values([vars(one) for one in taken_now]))
     if changed:
         _revise(tx, sorted(changed))
     for port_id, network_id in changed.items():
         tx.log("port", port_id, "update", scope.key(RESOURCE_TYPE, network_id))
-    _tell(tx, {have.id: slot for slot in slots for have in [ports[slot.device_id]]}, refused)
+    _tell(tx, {slot.port_id: slot for slot in slots}, refused)
 
 
-def _create(tx: Transaction, slots: Sequence[_Slot], networks: Mapping[str, subnets.Surroundings]) -> dict[str, _Port]:
+def _create(tx: Transaction, slots: Sequence[_Slot], networks: Mapping[str, subnets.Surroundings]) -> dict[str, Object]:
     if not slots:
         return {}
     wanted = [
         {
+            "id": port_id(slot.network_id, slot.slot),
             "network_id": slot.network_id,
             "project_id": networks[slot.network_id].project_id,
-            "device_id": slot.device_id,
+            "device_id": device_id(slot.network_id, slot.slot),
             "device_owner": port.DHCP_OWNER,
             "binding:host_id": slot.host or "",
             "fixed_ips": [],
         }
         for slot in slots
     ]
-    made = port.insert_many(tx, wanted)
-    return {p["device_id"]: _Port(p["id"], p["network_id"], p["mac_address"], tuple(p["fixed_ips"])) for p in made}
+    return {one["id"]: one for one in port.insert_many(tx, wanted)}
 
 
-def _wish(have: _Port, subnet: Mapping[str, Any]) -> Wish:
-    chosen = addressing.eui64(subnet["cidr"], have.mac_address) if addressing.is_auto(subnet) else None
-    return Wish(have.id, have.network_id, (subnet,), chosen)
+def _wish(have: Object, subnet: Mapping[str, Any]) -> Wish:
+    chosen = addressing.eui64(subnet["cidr"], have["mac_address"]) if addressing.is_auto(subnet) else None
+    return Wish(have["id"], have["network_id"], (subnet,), chosen)
 
 
 def _take(tx: Transaction, wishes: Sequence[Wish]) -> tuple[list[Taken], list[Wish]]:
@@ -211,23 +197,23 @@ def _take(tx: Transaction, wishes: Sequence[Wish]) -> tuple[list[Taken], list[Wi
 
 
 def _drop(
-    tx: Transaction, surplus: Sequence[tuple[_Port, Mapping[str, str]]], networks: Mapping[str, subnets.Surroundings]
+    tx: Transaction, surplus: Sequence[tuple[Object, Mapping[str, str]]], networks: Mapping[str, subnets.Surroundings]
 ) -> None:
     if not surplus:
         return
     known = {s["id"]: s for network in networks.values() for s in network.subnets}
     returned = {ip["subnet_id"]: known[ip["subnet_id"]] for _, ip in surplus if ip["subnet_id"] in known}
     address.lock(tx, returned)
-    pairs = [(have.id, ip["subnet_id"]) for have, ip in surplus]
+    pairs = [(have["id"], ip["subnet_id"]) for have, ip in surplus]
     tx.execute(sa.delete(fixed_ip).where(sa.tuple_(fixed_ip.c.port_id, fixed_ip.c.subnet_id).in_(pairs)))
     addresses = [(ip["subnet_id"], ip["ip_address"]) for _, ip in surplus if ip["subnet_id"] in returned]
     address.release(tx, returned, addresses)
 
 
-def _revise(tx: Transaction, port_ids: Sequence[str], **values: Any) -> None:
+def _revise(tx: Transaction, port_ids: Sequence[str], **values: Any) -> int:
     revision = port.port.c.revision_number + 1
     changed = sa.update(port.port).where(port.port.c.id.in_(port_ids))
-    tx.execute(changed.values(revision_number=revision, updated_at=tx.now, **values))
+    return tx.execute(changed.values(revision_number=revision, updated_at=tx.now, **values)).rowcount
 
 
 def _tell(tx: Transaction, slots: Mapping[str, _Slot], refused: Sequence[Wish]) -> None:

@@ -30,7 +30,7 @@ def bind(
     target = placement.targets(tx.connection, [agent_id]).get(agent_id)
     if target is None:
         raise errors.AgentNotFound(id=agent_id)
-    rows = placement.slots(tx.connection, [resource])[resource]
+    rows = placement.slots(tx.connection, [resource], locked=True)[resource]
     if any(row["agent_id"] == agent_id for row in rows):
         return None
     row = _empty(rows) or _extra(tx, resource, rows, target.agent_type, demand)

@@ -72,15 +72,19 @@ def targets(connection: sa.Connection, agent_ids: Collection[str]) -> dict[str, 
 
 
 def slots(
-    connection: sa.Connection, resources: Collection[tuple[str, str]]
+    connection: sa.Connection, resources: Collection[tuple[str, str]], locked: bool = False
 ) -> dict[tuple[str, str], list[dict[str, Any]]]:
-    """All slots of each (resource_type, resource_id), in one statement."""
-    rows = connection.execute(
-        sa.select(table).where(
-            table.c.resource_type.in_({kind for kind, _ in resources}),
-            table.c.resource_id.in_(sorted({resource_id for _, resource_id in resources})),
-        )
-    ).mappings()
+    """All slots of each (resource_type, resource_id), in one statement.
+
+    `locked` makes other schedulers wait here, in one order, instead of failing at the guards or in a deadlock. It is no
+    guard: Galera and SQLite do without.
+    """
+    where = (
+        table.c.resource_type.in_({kind for kind, _ in resources}),
+        table.c.resource_id.in_(sorted({resource_id for _, resource_id in resources})),
+    )
+    wanted = sa.select(table).where(*where).order_by(table.c.resource_type, table.c.resource_id, table.c.slot)
+    rows = connection.execute(wanted.with_for_update() if locked else wanted).mappings()
     found: dict[tuple[str, str], list[dict[str, Any]]] = {key: [] for key in resources}
     for row in rows:
         found.setdefault((row["resource_type"], row["resource_id"]), []).append(dict(row))
