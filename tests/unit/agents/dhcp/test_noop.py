@@ -1,0 +1,19 @@
+"""The driver that touches nothing keeps the Driver's promises all the same."""
+
+from __future__ import annotations
+
+from netsched.agents.dhcp.noop import NoopDriver
+from tests.fakes.content import NetworkContent
+
+
+def test_what_was_applied_is_there_and_what_was_removed_is_not() -> None:
+    driver, content = NoopDriver(), NetworkContent()
+    assert driver.check(content.scope, None)
+    driver.apply(content.scope, None)
+    assert not driver.check(content.scope, content.content)
+    driver.apply(content.scope, content.content)
+    driver.apply(content.scope, content.content)
+    assert driver.actual() == {content.scope}
+    assert driver.check(content.scope, content.content) and not driver.check(content.scope, None)
+    driver.apply(content.scope, None)
+    assert driver.actual() == set()
