@@ -83,7 +83,7 @@ def test_deleting(cloud: Cloud) -> None:
     assert cost(cloud, cloud.ports.delete, ADMIN, port["id"], None) <= 9
     assert cost(cloud, cloud.subnets.delete, ADMIN, subnets[0]["id"], None) <= 12
     cloud.port(network_id, device_owner="network:dhcp")
-    assert cost(cloud, cloud.networks.delete, ADMIN, network_id, None) <= 12
+    assert cost(cloud, cloud.networks.delete, ADMIN, network_id, None) <= 13
 
 
 def test_showing(cloud: Cloud) -> None:

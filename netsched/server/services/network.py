@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from netsched import errors
-from netsched.db import attached, binding, network, subnet
+from netsched.db import address, attached, binding, network, subnet
 from netsched.db.port import DHCP_OWNER
 from netsched.db.session import Database, Transaction
 from netsched.model.principal import Principal
@@ -54,10 +54,12 @@ class NetworkService:
         """
 
         def work(tx: Transaction) -> None:
-            network.claim(tx, id, if_match)
-            around = subnet.surroundings(tx, [id])[id]
-            if not around.visible_to(principal.sees):
+            around = subnet.surroundings(tx, [id]).get(id)
+            if around is None or not around.visible_to(principal.sees):
                 raise errors.NetworkNotFound(id=id)
+            # Subnets before the network, as a new port locks them: the other order would end in deadlocks.
+            address.lock(tx, [other["id"] for other in around.subnets])
+            network.claim(tx, id, if_match)
             ports = attached.on_network(tx, id, LOOKED_AT)
             _refuse_if_used(id, [(port_id, owner) for port_id, owner, _ in ports if owner != DHCP_OWNER])
             binding.forget(tx, "network", id)
