@@ -82,7 +82,10 @@ def _null_is_empty(value: Any) -> Any:
     return [] if value is None else value
 
 
-FixedIps = Annotated[list[Annotated[FixedIp, AfterValidator(_fixed_ip)]], Field(max_length=MAX_FIXED_IPS)]
+FixedIps = Annotated[
+    list[Annotated[FixedIp, AfterValidator(_fixed_ip), Field(json_schema_extra={"minProperties": 1})]],
+    Field(max_length=MAX_FIXED_IPS),
+]
 DhcpOptions = Annotated[
     list[DhcpOption], AfterValidator(_options), Field(max_length=MAX_DHCP_OPTIONS), BeforeValidator(_null_is_empty)
 ]
@@ -98,7 +101,9 @@ class Port(Resource):
     tenant_id: Annotated[types.Line, Attr(post=True)]
     network_id: Annotated[types.Uuid, Attr(post=True, required=True)]
     mac_address: Annotated[types.Mac, WRITABLE]
-    fixed_ips: Annotated[FixedIps, LISTED]
+    fixed_ips: Annotated[
+        FixedIps, Attr(post=True, put=True, sort=False, filter_pattern="^(ip_address=|subnet_id=|ip_address_substr=)")
+    ]
     admin_state_up: Annotated[types.Boolean, WRITABLE] = True
     status: Annotated[types.Text, READ_ONLY]
     device_id: Annotated[types.Line, WRITABLE] = ""

@@ -32,6 +32,7 @@ class Attr:
     sort: bool = True
     guarded: Callable[[Any], bool] | None = None
     name: str | None = None  # on the wire, where it is no Python name
+    filter_pattern: str | None = None  # what the filter's text looks like, where it is not the attribute's value
 
 
 READ_ONLY = Attr()
@@ -84,14 +85,14 @@ class Definition:
         self.post_model = self._model("Post", lambda a: a.attr.post, filled=True)
         self.put_model = self._model("Put", lambda a: a.attr.put, filled=False)
         self.filters = tuple(a.name for a in self.attributes.values() if a.attr.filter)
+        self.writable = any(a.attr.put for a in self.attributes.values())
         self.sort_keys = tuple(a.name for a in self.attributes.values() if a.attr.sort)
 
     def _model(self, suffix: str, chosen: Callable[[Attribute], bool], filled: bool) -> type[pydantic.BaseModel]:
         fields: dict[str, Any] = {}
         for a in self.attributes.values():
             if chosen(a):
-                default = ... if filled and a.attr.required else (a.default if filled and a.has_default else None)
-                fields[a.field] = (a.hint, pydantic.Field(default, alias=a.name))
+                fields[a.field] = (a.hint, _field(a, filled))
         title = self.model.__name__ + suffix
         config = pydantic.ConfigDict(extra="forbid")
         return pydantic.create_model(title, __config__=config, **fields)
@@ -168,6 +169,20 @@ def _attributes(model: type[Resource]) -> dict[str, Attribute]:
         adapter = pydantic.TypeAdapter(hints[field])
         found[name] = Attribute(name, field, hints[field], attr, info.default, adapter, adapter.json_schema())
     return found
+
+
+def _field(attribute: Attribute, filled: bool) -> Any:
+    """The field of a derived model. `filled`: required ones are, and defaults count."""
+    if filled and attribute.attr.required:
+        return pydantic.Field(alias=attribute.name)
+    if filled and attribute.has_default:
+        return pydantic.Field(attribute.default, alias=attribute.name)
+    # Absent stays absent (see exclude_unset), which pydantic can only write as a default; readers need not know.
+    return pydantic.Field(None, alias=attribute.name, json_schema_extra=_no_default)
+
+
+def _no_default(schema: dict[str, Any]) -> None:
+    schema.pop("default", None)
 
 
 def _validate(model: type[pydantic.BaseModel], body: Mapping[str, Any]) -> dict[str, Any]:

@@ -199,5 +199,5 @@ VnicType = Annotated[
 Profile = Annotated[dict[str, Any], BeforeValidator(profile), WithJsonSchema({"type": "object", "maxProperties": 20})]
 # Values that only the server writes: their schema is for readers.
 Text = Annotated[str, WithJsonSchema({"type": "string"})]
-Time = Annotated[str, WithJsonSchema({"type": "string"})]
+Time = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
 Free = Annotated[dict[str, Any], WithJsonSchema({"type": "object"})]

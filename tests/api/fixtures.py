@@ -22,7 +22,7 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
     return Current.api.application(environ, start_response)
 
 
-class FreshApi(fixture.GabbiFixture):  # type: ignore[misc]
+class FreshApi(fixture.GabbiFixture):
     """Three agents: two for DHCP in different zones, and one of a kind that the server does not know."""
 
     def start_fixture(self) -> None:

@@ -13,6 +13,7 @@ from webob import Request, Response
 from netsched.db import base
 from netsched.db.session import Database
 from netsched.model import liveness
+from netsched.model.principal import Principal
 from netsched.rpc import agent as rpc
 from netsched.scheduler import profile
 from netsched.server.api.app import ApiSettings, make_app
@@ -66,6 +67,10 @@ class Api:
         able = rpc.Capabilities(hosts=["network"])
         self._agents.beat(host, agent_type=agent_type, capabilities=able, configurations={}, **fields)
         return agent_id(agent_type, host)
+
+    @staticmethod
+    def administrator() -> Principal:
+        return Principal("root", "", ("admin",), True, "req-test")
 
     def ask(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Response:
         """`body` is sent as JSON, bytes as they are."""

@@ -77,7 +77,11 @@ def parameter(name: str, schema: Schema, description: str = "", repeated: bool =
     return {"name": name, "in": "query", "required": False, "schema": schema, "description": description}
 
 
-FIELDS = parameter("fields", {"type": "string"}, "Attributes to answer with; all by default", repeated=True)
+def fields(definition: Definition) -> Schema:
+    names = {"type": "string", "enum": list(definition.attributes)}
+    return parameter("fields", names, "Attributes to answer with; all by default", repeated=True)
+
+
 IF_MATCH: Schema = {
     "name": "If-Match",
     "in": "header",
@@ -90,8 +94,16 @@ IF_MATCH: Schema = {
 class Resource:
     """The operations of a resource's five verbs."""
 
-    def __init__(self, definition: Definition) -> None:
+    def __init__(
+        self,
+        definition: Definition,
+        after_create: Mapping[str, Schema] | None = None,
+        after_list: Mapping[str, Schema] | None = None,
+    ) -> None:
+        """`after_*`: links from these answers to likely next steps, besides those on the object itself."""
         self._definition = definition
+        self._after_create = after_create or {}
+        self._after_list = after_list or {}
         self._name = definition.name
         self._title = definition.model.__name__
         self._one = reference(self._title)
@@ -107,7 +119,13 @@ class Resource:
                 f"{definition.plural}_links": {"type": "array", "items": ANY_OBJECT},
             },
         }
-        return self._operation("list", f"List {definition.plural}", answer=answer, query=tuple(self._parameters()))
+        return self._operation(
+            "list",
+            f"List {definition.plural}",
+            answer=answer,
+            query=tuple(self._parameters()),
+            links={**(self._links(f"{definition.plural}/0/id") if definition.writable else {}), **self._after_list},
+        )
 
     @property
     def create(self) -> Operation:
@@ -126,12 +144,13 @@ class Resource:
             },
             errors=(400, 403, 404, 409, 413, 415, 503),
             schemas={self._title: _read_schema(definition), **_schemas(definition.post_model)},
-            links=self._links(),
+            links={**self._links(f"{self._name}/id"), **self._after_create},
         )
 
     @property
     def show(self) -> Operation:
-        return self._operation("show", f"Show a {self._name}", answer=wrapped(self._name, self._one), query=(FIELDS,))
+        answer = wrapped(self._name, self._one)
+        return self._operation("show", f"Show a {self._name}", answer=answer, query=(fields(self._definition),))
 
     @property
     def update(self) -> Operation:
@@ -156,20 +175,16 @@ class Resource:
         shown = {self._title: _read_schema(self._definition)}
         return Operation(f"{verb}_{self._name}", summary, schemas={**shown, **(schemas or {})}, **rest)
 
-    def _links(self) -> dict[str, Schema]:
-        """From a created object to the operations on it, for tools that walk an API by its description."""
-        found = {
-            verb: {
-                "operationId": f"{verb}_{self._name}",
-                "parameters": {"id": f"$response.body#/{self._name}/id"},
-            }
+    def _links(self, id: str) -> dict[str, Schema]:
+        """From an answer to the operations on what it names, for tools that walk an API by its description."""
+        return {
+            verb: {"operationId": f"{verb}_{self._name}", "parameters": {"id": f"$response.body#/{id}"}}
             for verb in ("show", "update", "delete")
         }
-        return found
 
     def _parameters(self) -> Iterable[Schema]:
         definition = self._definition
-        yield FIELDS
+        yield fields(definition)
         keys = {"type": "string", "enum": list(definition.sort_keys)}
         yield parameter("sort_key", keys, "Attributes to sort by", repeated=True)
         directions = {"type": "string", "enum": ["asc", "desc"]}
@@ -184,8 +199,11 @@ class Resource:
 
 
 def _filter_schema(attribute: Attribute) -> Schema:
-    kind = attribute.schema.get("type")
-    return {"type": kind} if kind in ("boolean", "integer") else {"type": "string"}
+    if attribute.attr.filter_pattern is not None:
+        return {"type": "string", "pattern": attribute.attr.filter_pattern}
+    if attribute.is_number or attribute.schema.get("format") == "date-time":
+        return dict(attribute.schema)
+    return {"type": "string", "pattern": "^[^\\u0000]*$"}
 
 
 def _read_schema(definition: Definition) -> Schema:

@@ -14,11 +14,6 @@ from netsched.wire.network import NETWORK
 from netsched.wire.resource import convert_field
 
 REFUSED = Operation("create_agent", "Refused: agents appear by their first heartbeat", status=None, errors=(400, 403))
-HELD = Operation(
-    "list_networks_of_dhcp_agent",
-    "List the networks of a DHCP agent",
-    answer=wrapped("networks", {"type": "array", "items": reference("Network")}),
-)
 BIND = Operation(
     "bind_network_to_dhcp_agent",
     "Bind a network to a DHCP agent",
@@ -38,6 +33,21 @@ UNBIND = Operation(
     status=204,
     errors=(400, 403, 404, 409, 503),
 )
+HELD = Operation(
+    "list_networks_of_dhcp_agent",
+    "List the networks of a DHCP agent",
+    answer=wrapped("networks", {"type": "array", "items": reference("Network")}),
+    links={
+        "unbind": {
+            "operationId": UNBIND.id,
+            "parameters": {"id": "$request.path.id", "network_id": "$response.body#/networks/0/id"},
+        }
+    },
+)
+LINKS = {
+    "networks": {"operationId": HELD.id, "parameters": {"id": "$response.body#/agents/0/id"}},
+    "bind": {"operationId": BIND.id, "parameters": {"id": "$response.body#/agents/0/id"}},
+}
 
 
 class Agents(Readable):

@@ -18,6 +18,16 @@ AGENTS = Operation(
 REASONS = Operation(
     "show_binding_reasons", "Why the network is where it is, or nowhere", answer=wrapped("binding_reasons", ANY_OBJECT)
 )
+_ID = "$response.body#/network/id"
+LINKS = {
+    "subnet": {
+        "operationId": "create_subnet",
+        "requestBody": {"subnet": {"network_id": _ID, "ip_version": 4, "cidr": "192.0.2.0/24"}},
+    },
+    "port": {"operationId": "create_port", "requestBody": {"port": {"network_id": _ID}}},
+    "dhcp_agents": {"operationId": AGENTS.id, "parameters": {"id": _ID}},
+    "binding_reasons": {"operationId": REASONS.id, "parameters": {"id": _ID}},
+}
 
 
 class Networks(Collection):

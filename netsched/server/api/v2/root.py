@@ -26,7 +26,9 @@ def routes(services: Services, max_limit: int, release: str) -> list[Route]:
     agents = agent.Agents(services.agent, services.scheduling, max_limit)
     zones = AvailabilityZones(services.agent)
     operators = operator.Operators(services.status)
-    of_network, of_subnet, of_port, of_agent = map(openapi.Resource, (NETWORK, SUBNET, PORT, AGENT))
+    of_network = openapi.Resource(NETWORK, after_create=network.LINKS)
+    of_subnet, of_port = openapi.Resource(SUBNET), openapi.Resource(PORT)
+    of_agent = openapi.Resource(AGENT, after_list=agent.LINKS)
     v2 = "/v2.0"
     table = [
         Route("GET", "/", documents.versions, version.VERSIONS, open=True),

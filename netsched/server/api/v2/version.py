@@ -13,8 +13,13 @@ from netsched.wire.resource import Definition
 _LIST = {"type": "array", "items": ANY_OBJECT}
 VERSIONS = Operation("list_version", "List the versions", answer=wrapped("versions", _LIST), errors=())
 RESOURCES = Operation("list_resource", "List the resources", answer=wrapped("resources", _LIST))
-EXTENSIONS = Operation("list_extension", "List the extensions", answer=wrapped("extensions", _LIST))
 EXTENSION = Operation("show_extension", "Show an extension", answer=wrapped("extension", ANY_OBJECT))
+EXTENSIONS = Operation(
+    "list_extension",
+    "List the extensions",
+    answer=wrapped("extensions", _LIST),
+    links={"show": {"operationId": EXTENSION.id, "parameters": {"alias": "$response.body#/extensions/0/alias"}}},
+)
 OPENAPI = Operation("show_openapi", "This description", answer=ANY_OBJECT, errors=())
 
 

@@ -1,0 +1,164 @@
+"""Thousands of requests made up from the published description, with a fixed seed: never a 5xx.
+
+The engine's own verdicts on whether a request should have been accepted are not asked: what is valid depends on
+objects (a marker must exist) and on pairs of parameters (sort_key, sort_dir), which no schema can say.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import strategies
+from schemathesis import engine
+from schemathesis.config import SchemathesisConfig
+from schemathesis.engine import events
+
+from netsched.model.query import Query
+from netsched.server.api.v2 import root
+from tests.api.ground import Api
+
+SEED = 20261121
+EXAMPLES = 100
+AGENTS = 400  # they are deleted as well, and nothing here brings one back
+CHECKS = ("not_a_server_error", "status_code_conformance", "response_schema_conformance", "content_type_conformance")
+CONFIG: dict[str, Any] = {
+    "seed": SEED,
+    "generation": {"max-examples": EXAMPLES, "no-shrink": True},
+    "checks": {"enabled": False, **{name: {"enabled": True} for name in CHECKS}},
+    # Most of the time goes to making bodies up; a quarter of the usual sequences still walks every link many times.
+    "phases": {"stateful": {"generation": {"max-examples": 25}}},
+}
+
+
+def _cidrs() -> strategies.SearchStrategy[str]:
+    v4 = strategies.builds(
+        lambda n, bits: (n >> (32 - bits) << (32 - bits), bits),
+        strategies.integers(0, 2**32 - 1),
+        strategies.integers(8, 30),
+    )
+    v6 = strategies.builds(
+        lambda n, bits: (n >> (128 - bits) << (128 - bits), bits),
+        strategies.integers(2**100, 2**128 - 1),
+        strategies.integers(48, 120),
+    )
+    return strategies.one_of(
+        v4.map(lambda pair: f"{ipaddress.IPv4Address(pair[0])}/{pair[1]}"),
+        v6.map(lambda pair: f"{ipaddress.IPv6Address(pair[0])}/{pair[1]}"),
+    )
+
+
+class Tally:
+    """The application, counting statuses by operation."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self.routes = root.routes(api.services, 0, "test")
+        self.statuses: dict[str, Counter[int]] = defaultdict(Counter)
+        self._patterns = [
+            (r.method, re.compile(re.sub(r"\{\w+\}", "[^/]+", r.path)), r.operation.id) for r in self.routes
+        ]
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        def start(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
+            for method, pattern, operation in self._patterns:
+                if method == environ["REQUEST_METHOD"] and pattern.fullmatch(environ["PATH_INFO"] or "/"):
+                    self.statuses[operation][int(status[:3])] += 1
+                    break
+            return start_response(status, headers, *more)
+
+        return self._api.application(environ, start)
+
+
+class Existing:
+    """Gives every second request that names an object one that exists: hardly any would succeed otherwise."""
+
+    SERVICE = {"networks": "network", "subnets": "subnet", "ports": "port", "agents": "agent"}
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self._turn = 0
+        self._admin = api.administrator()
+
+    def choose(self, case: Any) -> None:
+        self._turn += 1
+        if self._turn % 2:
+            return
+        for holder in (case.body, *(case.body.values() if isinstance(case.body, dict) else ())):
+            if isinstance(holder, dict) and isinstance(holder.get("network_id"), str):
+                holder["network_id"] = self._any("network") or holder["network_id"]
+        parameters = case.path_parameters or {}
+        service = self.SERVICE.get(case.path.split("/")[2] if case.path.count("/") > 2 else "")
+        if "id" in parameters and service:
+            parameters["id"] = self._any(service) or parameters["id"]
+
+    def _any(self, service: str) -> str | None:
+        found = getattr(self._api.services, service).list(self._admin, Query(limit=20, sorts=(("id", True),)))
+        return str(found[self._turn % len(found)]["id"]) if found else None
+
+
+@pytest.mark.timeout(600)
+def test_no_server_error_and_every_operation_succeeds(api: Api) -> None:
+    for number in range(AGENTS):
+        api.agent(f"node-{number}")
+    tally = Tally(api)
+    schemathesis.openapi.format("cidr", _cidrs())
+    schema = schemathesis.openapi.from_wsgi("/v2.0/openapi.json", tally, config=SchemathesisConfig.from_dict(CONFIG))
+    existing = Existing(api)
+
+    def before_call(context: Any, case: Any, kwargs: Any) -> None:
+        existing.choose(case)
+
+    schemathesis.hook(before_call)
+    try:
+        failures = _run(schema)
+    finally:
+        schemathesis.hooks.unregister(before_call)
+        _report(tally)
+    assert not failures, "\n".join(failures[:20])
+    broken = {name: seen for name, seen in tally.statuses.items() if any(status >= 500 for status in seen)}
+    assert not broken
+    never = [
+        r.operation.id
+        for r in tally.routes
+        if r.operation.status and not tally.statuses[r.operation.id][r.operation.status]
+    ]
+    assert not never
+    few = [r.operation.id for r in tally.routes if _has_input(r) and tally.statuses[r.operation.id].total() < EXAMPLES]
+    assert not few
+
+
+def _run(schema: Any) -> list[str]:
+    failures = []
+    for event in engine.from_schema(schema).execute():
+        if isinstance(event, events.ScenarioFinished):
+            failures += _failures(event)
+        assert not isinstance(event, events.FatalError | events.NonFatalError), event
+    return failures
+
+
+def _has_input(route: Any) -> bool:
+    """Without input there is one request and no hundred different ones."""
+    return bool("{" in route.path or route.operation.query or route.operation.body)
+
+
+def _failures(event: Any) -> list[str]:
+    found = []
+    for case, checks in event.recorder.checks.items():
+        for check in checks:
+            if check.failure_info is not None:
+                seen = event.recorder.interactions[case]
+                answer = seen.response.content[:300] if seen.response else b""
+                asked = f"{seen.request.method} {seen.request.uri[:300]} {seen.request.body!r:.300}"
+                found.append(f"{check.name}: {asked} -> {answer!r}")
+    return found
+
+
+def _report(tally: Tally) -> None:
+    for name, seen in sorted(tally.statuses.items()):
+        print(f"{name:35} {seen.total():6}  {dict(sorted(seen.items()))}")
