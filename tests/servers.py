@@ -234,6 +234,9 @@ class MariaDB(Server):
             "--innodb-doublewrite=0",
             "--innodb-flush-method=nosync",
             "--sync-frm=0",
+            "--aria-pagecache-buffer-size=8M",
+            "--key-buffer-size=1M",
+            "--table-open-cache=400",
         )
         self._wait(self._answers)
 
