@@ -63,6 +63,8 @@ def for_change(
     left = [ip for ip in before if ip["subnet_id"] not in auto_ids]
     listed = [*left] if wanted is None else [*wanted]
     listed = [ip for ip in listed if not _names(ip, automatic)]
+    for ip in listed:
+        _subnet_of(ip, network)  # raises what is wrong with it, also where something that is there would match
     kept, new = _matched([ip for ip in listed if "ip_address" in ip], left)
     kept_too, new_too = _matched([ip for ip in listed if "ip_address" not in ip], left)
     stay = () if new_mac else tuple(automatic)
