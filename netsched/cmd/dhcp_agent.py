@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
+import shutil
 import socket
 import sys
 from collections.abc import Sequence
@@ -20,14 +22,27 @@ ABOUT = """Serve DHCP for the networks that the scheduler gives to this host. Ex
 
 def main(argv: Sequence[str] | None = None) -> int:
     conf = start.configure("netsched-dhcp-agent", ABOUT, argv)
+    if problem := unfit(conf):
+        return start.die(problem)
     try:
         agent = dhcp.build(settings_from(conf), connect.agent(conf.messaging.transport, conf), clock.SystemClock())
     except errors.NetschedError as error:
         return start.die(str(error))
     except OSError as error:
-        return start.die(f"[agent] state_dir = {conf.agent.state_dir}: {error.strerror}")
+        return start.die(f"[agent] state_dir = {conf.agent.state_dir}: {error.strerror}. Name another directory.")
     agent.run()
     return 0
+
+
+def unfit(conf: start.Conf) -> str | None:
+    """Why this host cannot serve, None if it can: said here, before the scheduler gives it anything."""
+    if conf.agent.driver == "noop":
+        return None
+    if os.geteuid() != 0:
+        return "the agent makes network namespaces: run it as root, or with [agent] driver = noop, which serves nothing"
+    if shutil.which("dnsmasq") is None:
+        return "there is no dnsmasq on this host. On Debian and Ubuntu: apt-get install dnsmasq-base"
+    return None
 
 
 def settings_from(conf: start.Conf) -> dhcp.DhcpAgentSettings:

@@ -44,12 +44,19 @@ def unsafe(conf: start.Conf) -> str | None:
     if conf.workers or conf.insecure_noauth or conf.api.auth_strategy != "noauth":
         return None
     host = conf.api.bind_host
-    if host == "localhost" or ipaddress.ip_address(host).is_loopback:
+    if _is_loopback(host):
         return None
     return (
         f"auth_strategy = noauth believes whoever asks, so it listens on loopback only, not on {host}. "
         "Set [api] bind_host = 127.0.0.1, or say --insecure-noauth if the network in front of it is trusted."
     )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"  # another name may mean anything, tomorrow something else than today
 
 
 def fork(conf: start.Conf, sock: socket.socket | None) -> int:

@@ -23,9 +23,8 @@ from netsched.db import schema
 from netsched.db.session import Database
 from netsched.server import concurrency, wiring
 
-ABOUT = """A whole netsched on this machine: server, SQLite and DHCP agents. Example:
-  netsched standalone --data /var/lib/netsched
-  netsched standalone --data /tmp/try --bind 127.0.0.1:9697 --driver noop --agents 3"""
+ABOUT = """A whole netsched on this machine: server, SQLite and DHCP agents.
+Example: netsched standalone --data /tmp/try --bind 127.0.0.1:9697 --driver noop --agents 3"""
 CLI = [
     cfg.StrOpt("data", help="Directory for the database, the socket and the agents' state; survives restarts."),
     cfg.StrOpt("bind", default="127.0.0.1:9696", help="Address and port of the API; loopback only."),
@@ -130,6 +129,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if driver == "linux" and os.geteuid() != 0:
         return start.die("agents that serve addresses need root; run as root, or with --driver noop")
     host, _, port = conf.bind.rpartition(":")
+    if not host or not port.isdecimal():
+        return start.die(f"--bind takes an address and a port, as in 127.0.0.1:9696, not {conf.bind!r}")
     if host not in ("127.0.0.1", "localhost"):
         return start.die(f"standalone authenticates nobody, so it binds to 127.0.0.1 only, not to {host!r}")
     data = pathlib.Path(conf.data or _data_directory())

@@ -20,7 +20,8 @@ Conf = cfg.ConfigOpts
 def configure(prog: str, about: str, argv: Sequence[str] | None = None, cli: Sequence[Any] = ()) -> cfg.ConfigOpts:
     """Parse the command line and the files into the global configuration object, and set logging up.
 
-    Global because oslo.messaging registers options of its own there and looks them up again on every message.
+    Global because oslo.messaging registers options of its own there and looks them up again on every message. What is
+    wrong with a file ends the program with a sentence: which file, which option.
     """
     conf = cfg.CONF
     opts.register(conf)
@@ -29,15 +30,26 @@ def configure(prog: str, about: str, argv: Sequence[str] | None = None, cli: Seq
     # Libraries that log every message or statement; --debug shows them.
     quiet = ["amqp=WARN", "oslo.messaging=WARN", "oslo_messaging=WARN", "sqlalchemy=WARN", "pyroute2=WARN"]
     logging.set_defaults(default_log_levels=[*quiet, "waitress=WARN", "alembic=WARN", "urllib3=WARN"])
-    conf(
-        args=list(argv if argv is not None else sys.argv[1:]),
-        project="netsched",
-        prog=prog,
-        version=netsched.__version__,
-        description=about,
-    )
+    try:
+        conf(
+            args=list(argv if argv is not None else sys.argv[1:]),
+            project="netsched",
+            prog=prog,
+            version=netsched.__version__,
+            description=about,
+        )
+        _check_values(conf)
+    except cfg.Error as error:
+        raise SystemExit(die(f"{error}. etc/netsched.conf.sample describes every option.")) from error
     logging.setup(conf, "netsched")
     return conf
+
+
+def _check_values(conf: Conf) -> None:
+    """Read every option of ours once: oslo.config looks at a value when it is first wanted, which may be days later."""
+    for group, options in opts.list_opts():
+        for option in options:
+            getattr(conf[group], option.dest)
 
 
 def stop_signal() -> threading.Event:

@@ -45,8 +45,8 @@ def wanted() -> str:
 
 
 def current(database: Database) -> str | None:
-    """The revision that the database has, None if it is empty."""
-    with database.engines[0].connect() as connection:
+    """The revision that the database has, None if it is empty. Raises Unavailable."""
+    with database.read() as connection:
         return MigrationContext.configure(connection).get_current_revision()
 
 
@@ -57,22 +57,30 @@ def history() -> list[tuple[str, str]]:
 
 
 def upgrade(database: Database) -> str:
-    """Bring the database to the wanted schema, and start the change log if there is none. Returns the revision."""
-    config = _config()
-    with database.engines[0].begin() as connection:
-        if (
-            database.dialect in ("mysql", "mariadb")
-            and MigrationContext.configure(connection).get_current_revision() is None
-        ):
-            # Names differ by case and accent, and comparisons must agree with the other databases and with Python.
-            connection.exec_driver_sql("ALTER DATABASE CHARACTER SET utf8mb4 COLLATE utf8mb4_bin")
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    """Bring the database to the wanted schema, and start the change log if there is none. Returns the revision.
+
+    Raises Unavailable, also when the database's user may not make tables.
+    """
+    empty = current(database) is None
+    try:
+        _migrate(database, empty)
+    except sa.exc.DBAPIError as error:
+        raise errors.Unavailable(reason=f"The database refuses the schema: {error.orig}") from error
     with database.read() as connection:
         started = connection.execute(sa.select(change.log_state.c.id)).first() is not None
     if not started:
         database.write(lambda tx: change.start(tx, str(uuid.uuid4())))
     return wanted()
+
+
+def _migrate(database: Database, empty: bool) -> None:
+    config = _config()
+    with database.engines[0].begin() as connection:
+        if empty and database.dialect in ("mysql", "mariadb"):
+            # Names differ by case and accent, and comparisons must agree with the other databases and with Python.
+            connection.exec_driver_sql("ALTER DATABASE CHARACTER SET utf8mb4 COLLATE utf8mb4_bin")
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
 
 
 def check(database: Database) -> None:

@@ -19,7 +19,10 @@ class Policy:
         """`conf`: the ConfigOpts that oslo.policy reads its own options from. `policy_file` overrides defaults (YAML).
 
         The file is read here and by `reload`, not before each decision: looking for changes costs more than deciding.
+        Raises Invalid when there is no such file, which oslo.policy would take for one without overrides.
         """
+        if policy_file and conf.find_file(policy_file) is None:
+            raise errors.Invalid(reason=f"[api] policy_file = {policy_file}: there is no such file")
         self._enforcer = policy.Enforcer(conf, policy_file=policy_file)
         self._enforcer.suppress_default_change_warnings = True
         self._enforcer.register_defaults(policies.list_rules())
