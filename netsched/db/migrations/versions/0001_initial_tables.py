@@ -186,7 +186,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_binding_agent_id", "binding", ["agent_id"], unique=False)
     op.create_index("ix_binding_ports_due_at", "binding", ["ports_due_at"], unique=False)
-    op.create_index("ix_binding_state", "binding", ["state", "resource_type", "resource_id"], unique=False)
+    op.create_index("ix_binding_state", "binding", ["state", "resource_id"], unique=False)
     op.create_table(
         "interest",
         sa.Column("agent_id", base.Id, nullable=False),
