@@ -4,7 +4,8 @@
         database = Database(server.url())
 
 `stop` and `start` keep ports and data, so a test can play an outage; leaving the `with` block removes everything.
-Each server dies with the process that started it. Settings trade durability for speed: nothing outlives a test run.
+Each server dies with the process that started it. Settings trade durability for speed, since nothing outlives a test
+run; `durable=True` is how a deployment runs, for benchmarks.
 """
 
 from __future__ import annotations
@@ -75,6 +76,11 @@ class Server:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.close()
+
+    @property
+    def pid(self) -> int | None:
+        """Of the server's first process, None while it does not run."""
+        return self._process.pid if self._process is not None else None
 
     def start(self) -> None:
         """Start the server and return when it answers; ServerError when it does not."""
@@ -150,6 +156,10 @@ class Server:
 class PostgreSQL(Server):
     user = "postgres"
 
+    def __init__(self, durable: bool = False) -> None:
+        super().__init__()
+        self._durable = durable
+
     def start(self) -> None:
         binaries = os.path.dirname(_program("/usr/lib/postgresql/*/bin/postgres", "postgresql"))
         data = self.directory / "data"
@@ -158,12 +168,11 @@ class PostgreSQL(Server):
         settings = {
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": str(self.directory),
-            "fsync": "off",
-            "synchronous_commit": "off",
-            "full_page_writes": "off",
             "max_connections": "500",
             "shared_buffers": "32MB",
         }
+        if not self._durable:
+            settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         self._process = self._launch(f"{binaries}/postgres", "-D", str(data), "-p", str(self.port), *options)
         self._wait(self._answers)
@@ -208,6 +217,10 @@ class PostgreSQL(Server):
 class MariaDB(Server):
     user = "mysql"  # it refuses root, and would drop to nobody for some of its helpers
 
+    def __init__(self, durable: bool = False) -> None:
+        super().__init__()
+        self._durable = durable
+
     def start(self) -> None:
         data = self.directory / "data"
         if not data.exists():
@@ -218,6 +231,7 @@ class MariaDB(Server):
                 "--auth-root-authentication-method=normal",
                 "--skip-test-db",
             )
+        fast = ["--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0", "--innodb-flush-method=nosync"]
         self._process = self._launch(
             _program("/usr/sbin/mariadbd", "mariadb-server"),
             "--no-defaults",

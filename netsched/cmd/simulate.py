@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import sys
@@ -23,6 +24,7 @@ CLI = [
     cfg.IntOpt("threads", default=4, min=1, help="Threads that serve all agents."),
     cfg.FloatOpt("ramp", default=10.0, min=0.0, help="Seconds over which the agents appear."),
     cfg.StrOpt("prefix", default="sim", help="Agents' hosts are called PREFIX-KIND-NUMBER."),
+    cfg.BoolOpt("json", default=False, help="Each second's line as JSON, with every beat's answer time in seconds."),
     cfg.ListOpt("zones", default=["nova"], help="Availability zones of the agents, in turn."),
 ]
 
@@ -47,9 +49,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except errors.NetschedError as error:
         return start.die(str(error))
     began = time.monotonic()
+    show = record if conf.json else line
     while not stopping.wait(1.0) and (conf.duration is None or time.monotonic() - began < conf.duration):
-        print(line(simulation, time.monotonic() - began), flush=True)
-    print(line(simulation, time.monotonic() - began), flush=True)
+        print(show(simulation, time.monotonic() - began), flush=True)
+    print(show(simulation, time.monotonic() - began), flush=True)
     simulation.stop()
     transport.close()
     return 0
@@ -65,6 +68,15 @@ def line(simulation: Simulation, elapsed: float) -> str:
         f" (median {median * 1000:.0f} ms, p99 {p99 * 1000:.0f} ms), {counts.failed} failed  pulls {counts.pulls}"
         f"  notices {counts.notices}  scopes held {simulation.held()}"
     )
+
+
+def record(simulation: Simulation, elapsed: float) -> str:
+    """The same for programs. Counts since the start; answer times since the last record."""
+    counts = simulation.counts
+    times = [counts.answer_times.popleft() for _ in range(len(counts.answer_times))]
+    said = {"elapsed": elapsed, "agents": len(simulation.agents), "sent": counts.sent, "answered": counts.answered}
+    said |= {"failed": counts.failed, "pulls": counts.pulls, "notices": counts.notices, "held": simulation.held()}
+    return json.dumps({**said, "answer_times": [round(seconds, 4) for seconds in times]})
 
 
 if __name__ == "__main__":

@@ -1,0 +1,93 @@
+"""What a change costs on the wire under each way of delivery, and what a plain broadcast would.
+
+Counted, not timed: 100 agents with one network each, in one process, over the transport that counts. Heartbeats come
+anyway; only what a change adds to them is counted.
+"""
+
+from __future__ import annotations
+
+import collections
+import json
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from benchmarks.report import Result
+from benchmarks.site import Site
+from netsched.rpc.direct import Envelope
+from netsched.rpc.transport import SERVER
+from netsched.server.services.delivery import DeliverySettings
+from tests.flow.world import ADMIN, World
+
+AGENTS = 100
+CALM = 5.0  # s of the world's time, in which everything is told and acknowledged
+
+
+def run(site: Site) -> Iterator[Result]:
+    agents = site.plan.choose(20, AGENTS)
+    whole: dict[str, Any] = {}
+    for mode in ("push", "beat"):
+        for payload in ("full", "id"):
+            site.say(f"{mode}, {payload}, {agents} agents")
+            with tempfile.TemporaryDirectory(dir=site.directory) as directory:
+                for result in _measure(Path(directory), agents, DeliverySettings(mode, payload), site):
+                    if (mode, payload) == ("push", "full"):
+                        whole[result.case.split(",")[0]] = result.figures
+                    yield result
+    for change, figures in whole.items():
+        size = figures["bytes"]
+        yield _result(f"{change}, plain broadcast (computed)", agents, 0, int(agents * size))
+
+
+def _measure(directory: Path, agents: int, settings: DeliverySettings, site: Site) -> Iterator[Result]:
+    world = World(directory, agents=agents, delivery=settings)
+    networks = [world.network() for _ in range(agents)]
+    ports = [world.port(network) for network in networks]
+    world.run(4 * CALM)
+    changes: dict[str, Callable[[int], object]] = {
+        "port create": lambda n: world.port(networks[n]),
+        "port rename": lambda n: world.ports.update(ADMIN, ports[n], {"name": "other"}, None),
+        "network rename": lambda n: world.networks.update(ADMIN, networks[n], {"name": "other"}, None),
+    }
+    number = site.plan.choose(5, 10)
+    for name, change in changes.items():
+        wire = _Wire(world)
+        for one in range(number):
+            change(one)
+        world.run(CALM)
+        messages, pulls, size = wire.end()
+        case = f"{name}, {settings.mode}, {settings.payload}"
+        yield _result(case, messages / number, pulls / number, size / number)
+
+
+def _result(case: str, deliveries: float, pulls: float, size: float) -> Result:
+    figures = {"deliveries": deliveries, "pulls": pulls, "bytes": size}
+    return Result("delivery per change", case, figures)
+
+
+class _Wire:
+    """Counts what goes over the transport, heartbeats and their empty answers left out."""
+
+    def __init__(self, world: World) -> None:
+        self._transport = world.transport
+        self._casts: collections.Counter[str] = collections.Counter()
+        self._size: collections.Counter[str] = collections.Counter()
+        self._pulls_before = self._transport.by_method[SERVER, "pull"]
+        self._bytes_before = self._transport.traffic[SERVER].size
+        self._transport.route = self._see
+
+    def end(self) -> tuple[int, int, int]:
+        """(messages to agents, pulls, bytes of both and of the positions that answers to beats named)."""
+        self._transport.route = None
+        pulls = self._transport.by_method[SERVER, "pull"] - self._pulls_before
+        pulled = self._transport.traffic[SERVER].size - self._bytes_before - self._size["beat"]
+        return self._casts["notices"], pulls, self._size["notices"] + self._size["lagging"] + pulled
+
+    def _see(self, envelope: Envelope) -> list[Envelope]:
+        self._casts[envelope.method] += 1
+        self._size[envelope.method] += len(json.dumps(envelope.payload))
+        if envelope.method == "answers":
+            named = [one for answer in envelope.payload["answers"] for one in answer["lagging"]]
+            self._size["lagging"] += sum(len(json.dumps(one)) for one in named)
+        return [envelope]
