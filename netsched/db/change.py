@@ -133,7 +133,8 @@ def stamp(tx: Transaction, limit: int = 1000) -> list[Stamped]:
     )
     moved = [{"scope": scope, "position": position} for scope in sorted(entries)]
     base.upsert(tx.connection, scope_position, moved, "position")
-    holder.move(tx.connection, position, {scope: [(e.kind, e.operation) for e in es] for scope, es in entries.items()})
+    changes = {scope: [(e.kind, e.object_id, e.operation) for e in found] for scope, found in entries.items()}
+    holder.move(tx.connection, position, changes)
     return [Stamped(scope, before.get(scope, 0), position, tuple(es)) for scope, es in entries.items()]
 
 

@@ -17,7 +17,9 @@ from netsched.db.interest import HELD, RELEASED, applied, interest
 
 REMOVED = -1  # the position by which an agent acknowledges that it dropped a scope
 
-Filter = dict[str, list[str]]  # {kind: [operations]}; no operations: all of them
+
+# What of a scope a registered interest covers: {kind: {"operations": [...], "ids": [...]}}; an empty list means all.
+Filter = dict[str, dict[str, list[str]]]
 
 
 @dataclass(frozen=True)
@@ -42,14 +44,22 @@ class Behind:
     position: int
     released: bool
     fresh: bool
+    filtered: bool
 
 
-def lets_through(wanted: Filter | None, kind: str, operation: str) -> bool:
+def lets_through(wanted: Filter | None, kind: str, object_id: str, operation: str) -> bool:
     """Does a registered interest cover this change? No filter covers all."""
     if wanted is None:
         return True
-    operations = wanted.get(kind)
-    return operations is not None and (not operations or operation in operations)
+    if kind not in wanted:
+        return False
+    operations, ids = wanted[kind]["operations"], wanted[kind]["ids"]
+    return (not operations or operation in operations) and (not ids or object_id in ids)
+
+
+def covers(wanted: Filter | None, kind: str, object_id: str) -> bool:
+    """Is this object part of what the holder is given, whatever happened to it?"""
+    return wanted is None or (kind in wanted and (not wanted[kind]["ids"] or object_id in wanted[kind]["ids"]))
 
 
 def holders(connection: sa.Connection, scopes: Collection[str]) -> list[Holder]:
@@ -85,8 +95,8 @@ def _holder(row: Any) -> Holder:
     )
 
 
-def move(connection: sa.Connection, position: int, changes: Mapping[str, list[tuple[str, str]]]) -> None:
-    """All holders of the changed scopes must get to `position`. `changes`: [(kind, operation)] by scope."""
+def move(connection: sa.Connection, position: int, changes: Mapping[str, list[tuple[str, str, str]]]) -> None:
+    """All holders of the changed scopes must get to `position`. `changes`: [(kind, object_id, operation)] by scope."""
     values = {"position": position, "behind_since": sa.func.coalesce(interest.c.behind_since, base.now())}
     changed = interest.c.scope.in_(sorted(changes))
     connection.execute(sa.update(interest).where(changed, interest.c.filter.is_(None)).values(values))
@@ -98,7 +108,7 @@ def move(connection: sa.Connection, position: int, changes: Mapping[str, list[tu
     concerned = [
         (row.agent_id, row.scope)
         for row in filtered
-        if any(lets_through(row.filter, kind, operation) for kind, operation in changes[row.scope])
+        if any(lets_through(row.filter, *change) for change in changes[row.scope])
     ]
     if concerned:
         keys = sa.tuple_(interest.c.agent_id, interest.c.scope)
@@ -168,10 +178,13 @@ def behind(connection: sa.Connection, agent_ids: Collection[str], fresh_for: flo
     fresh = sa.case((interest.c.behind_since > base.before_now(connection, fresh_for), 1), else_=0)
     rows = connection.execute(
         sa.select(interest.c.agent_id, interest.c.scope, interest.c.epoch, interest.c.position, interest.c.state)
-        .add_columns(fresh.label("fresh"))
+        .add_columns(interest.c.filter.is_not(None).label("filtered"), fresh.label("fresh"))
         .where(interest.c.agent_id.in_(sorted(agent_ids)), interest.c.behind_since.is_not(None))
     )
-    return [Behind(r.agent_id, r.scope, r.epoch, r.position, r.state == RELEASED, bool(r.fresh)) for r in rows]
+    return [
+        Behind(r.agent_id, r.scope, r.epoch, r.position, r.state == RELEASED, bool(r.fresh), bool(r.filtered))
+        for r in rows
+    ]
 
 
 def without_interest(connection: sa.Connection, keys: Collection[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -185,23 +198,3 @@ def without_interest(connection: sa.Connection, keys: Collection[tuple[str, str]
     )
     known = {(row.agent_id, row.scope) for row in rows}
     return [key for key in keys if key not in known]
-
-
-def register(connection: sa.Connection, agent_id: str, wanted: Mapping[str, Filter | None]) -> None:
-    """Make the agent's registered interests what it asked for: {scope: filter}."""
-    own = sa.and_(interest.c.agent_id == agent_id, interest.c.cause == "registered")
-    connection.execute(sa.delete(interest).where(own, interest.c.scope.not_in(sorted(wanted))))
-    rows = [
-        {
-            "agent_id": agent_id,
-            "scope": scope,
-            "epoch": 0,
-            "state": HELD,
-            "cause": "registered",
-            "filter": filter_,
-            "position": 0,
-            "behind_since": base.now(),
-        }
-        for scope, filter_ in sorted(wanted.items())
-    ]
-    base.upsert(connection, interest, rows, "filter")

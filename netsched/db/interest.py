@@ -24,7 +24,7 @@ interest = sa.Table(
     sa.Column("epoch", sa.BigInteger, nullable=False, default=0),
     sa.Column("state", sa.String(10), nullable=False),
     sa.Column("cause", sa.String(20), nullable=False),  # binding, host, registered
-    sa.Column("filter", base.Json, nullable=True),  # registered ones: {kind: [operations]}, [] for all
+    sa.Column("filter", base.Json, nullable=True),  # registered ones: see holder.Filter
     # Where the agent's copy must get to. On this row, and not only in scope_position, so that the acknowledgement's
     # conditional UPDATE and a stamping that runs meanwhile contend for the same row.
     sa.Column("position", sa.BigInteger, nullable=False, default=0),

@@ -91,3 +91,21 @@ def test_it_hears_of_what_it_registered_for_and_of_nothing_else(world: World) ->
     world.run(4)
     assert world.transport.by_method["agent.f3", "notices"] == 0
     assert world.transport.by_method["agent.h1", "notices"] > 0
+
+
+def test_it_may_register_for_one_port_alone(world: World) -> None:
+    network = world.network()
+    mine, other = world.port(network), world.port(network)
+    node = world.add(
+        "f4", agent_type="Firewall agent", capabilities=Capabilities(interests=[Interest(type="port", id=mine)])
+    )
+    world.run(4)
+    assert [set(content["port"]) for content in node.machine.scopes.values()] == [{mine}]
+    world.transport.by_method.clear()
+    world.ports.update(ADMIN, other, {"name": "not my business"}, None)
+    world.run(3)
+    assert world.transport.by_method["agent.f4", "notices"] == 0
+    world.ports.update(ADMIN, mine, {"name": "mine"}, None)
+    world.run(3)
+    (content,) = node.machine.scopes.values()
+    assert content["port"][mine]["name"] == "mine" and set(content["port"]) == {mine}

@@ -118,6 +118,23 @@ def test_by_beat_nothing_is_pushed_and_the_next_answer_names_it(database: Databa
     assert [(item.scope, item.position) for item in ground.beat("h1").lagging] == [("network/n1", 1)]
 
 
+@pytest.mark.parametrize("payload", ["id", "full"])
+def test_by_beat_the_answer_carries_what_changed_since_the_agents_position(database: Database, payload: str) -> None:
+    ground = Ground(database, mode="beat", payload=payload)
+    ground.beat("h1")
+    ground.grant("h1", "n1")
+    for port in ("p1", "p2", "p3"):
+        ground.change_port(port, "n1", "create")
+        ground.delivery.relay()
+    answer = ground.applied("h1", ("network/n1", 1, 1))
+    if payload == "id":
+        assert answer.notices == [] and [item.position for item in answer.lagging] == [3]
+        return
+    (notice,) = answer.notices
+    assert (notice.previous, notice.position) == (1, 3) and answer.lagging == []
+    assert notice.upserts is not None and [port["id"] for port in notice.upserts["port"]] == ["p2", "p3"]
+
+
 def test_a_registered_interest_hears_of_its_kinds_and_operations_only(ground: Ground) -> None:
     wanted = rpc.Interest(type="port", network="n1", operations=["create"])
     ground.beat("h3", capabilities=rpc.Capabilities(interests=[wanted]))

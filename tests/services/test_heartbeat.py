@@ -155,8 +155,8 @@ def test_registered_interests_follow_what_the_agent_says(ground: Ground) -> None
 
     register(rpc.Interest(type="port", network="n1", operations=["create"]), rpc.Interest(type="firewall", id="f1"))
     assert {row.scope: row.filter for row in rows(ground.database, interest.interest)} == {
-        "network/n1": {"port": ["create"]},
-        "firewall/f1": {"firewall": []},
+        "network/n1": {"port": {"operations": ["create"], "ids": []}},
+        "firewall/f1": {"firewall": {"operations": [], "ids": ["f1"]}},
     }
     register(rpc.Interest(type="firewall", id="f1"))
     assert [row.scope for row in rows(ground.database, interest.interest)] == ["firewall/f1"]

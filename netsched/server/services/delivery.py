@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from netsched import errors
 from netsched.db import agent as agent_table
@@ -20,6 +20,8 @@ RESEND_AFTER = 2.0  # s: a relay that stamped and has not sent by then is taken 
 Objects = dict[str, Any]
 Upserts = dict[str, list[Objects]]
 Removals = dict[str, list[str]]
+T = TypeVar("T")
+ByAgent = dict[str, list[T]]
 
 
 class Reader(Protocol):
@@ -110,7 +112,7 @@ class DeliveryService:
     def _notice(
         self, to: holder.Holder, stamped: change.Stamped, incarnation: str, content: tuple[Upserts, Removals]
     ) -> rpc.Notice | None:
-        concerned = any(holder.lets_through(to.filter, e.kind, e.operation) for e in stamped.entries)
+        concerned = any(holder.lets_through(to.filter, e.kind, e.object_id, e.operation) for e in stamped.entries)
         if not concerned and not to.released:
             return None
         upserts, removals = _filtered(content, to.filter)
@@ -203,22 +205,66 @@ class DeliveryService:
 
     # Heartbeat answers
 
-    def lagging(self, owed: list[holder.Behind]) -> dict[str, list[rpc.Lagging]]:
-        """What each agent's answer names as lagging: what is not under way by push, or everything with mode "beat"."""
-        named: dict[str, list[rpc.Lagging]] = {}
-        for one in owed:
-            if self.settings.mode == "push" and one.fresh:
-                continue
-            entry = rpc.Lagging(scope=one.scope, epoch=one.epoch, position=one.position)
-            named.setdefault(one.agent_id, []).append(entry)
-        return named
+    def on_beats(self, owed: Sequence[holder.Behind]) -> tuple[ByAgent[rpc.Lagging], ByAgent[rpc.Notice]]:
+        """What the answers to beats carry, by agent id: scopes to pull, and with mode "beat" the changes themselves.
+
+        By push, what is owed is named only when it cannot be under way any more.
+        """
+        if self.settings.mode == "push":
+            return _lagging([one for one in owed if not one.fresh]), {}
+        if self.settings.payload == "id":
+            return _lagging(owed), {}
+        notices = self._deltas([one for one in owed if not one.released and not one.filtered])
+        told = {(agent_id, notice.scope) for agent_id, some in notices.items() for notice in some}
+        return _lagging([one for one in owed if (one.agent_id, one.scope) not in told]), notices
+
+    def _deltas(self, owed: Sequence[holder.Behind]) -> ByAgent[rpc.Notice]:
+        """For each agent that has an earlier state of a scope in force: a notice from there to now."""
+        notices: ByAgent[rpc.Notice] = {}
+        if not owed:
+            return notices
+        with self._database.read() as connection:
+            state = change.state(connection)
+            rows = holder.applied_by(connection, {one.agent_id for one in owed}, {one.scope for one in owed})
+            has = {(row.agent_id, row.scope): row for row in rows}
+            positions = change.positions(connection, {one.scope for one in owed})
+            start: dict[str, int] = {}
+            told: list[holder.Behind] = []
+            for one in owed:
+                mine = has.get((one.agent_id, one.scope))
+                if mine is not None and mine.epoch == one.epoch and mine.position >= max(state.floor, 1):
+                    start[one.scope] = min(mine.position, start.get(one.scope, mine.position))
+                    told.append(one)
+            # From the furthest back of its holders: more than one of them needs is harmless, since it is current.
+            entries = change.since(connection, {s: (low, positions[s]) for s, low in start.items()})
+            content = self._changed(connection, entries)
+        for one in told:
+            upserts, removals = content[one.scope]
+            notice = rpc.Notice(
+                scope=one.scope,
+                epoch=one.epoch,
+                incarnation=state.incarnation,
+                previous=has[one.agent_id, one.scope].position,
+                position=positions[one.scope],
+                upserts=upserts,
+                removals=removals,
+            )
+            notices.setdefault(one.agent_id, []).append(notice)
+        return notices
+
+
+def _lagging(owed: Sequence[holder.Behind]) -> ByAgent[rpc.Lagging]:
+    named: ByAgent[rpc.Lagging] = {}
+    for one in owed:
+        entry = rpc.Lagging(scope=one.scope, epoch=one.epoch, position=one.position)
+        named.setdefault(one.agent_id, []).append(entry)
+    return named
 
 
 def _filtered(content: tuple[Upserts, Removals], wanted: holder.Filter | None) -> tuple[Upserts, Removals]:
+    """What of this a holder is given; all of it unless it registered for less."""
     if wanted is None:
         return content
-    upserts, removals = content
-    return (
-        {kind: objects for kind, objects in upserts.items() if kind in wanted},
-        {kind: ids for kind, ids in removals.items() if kind in wanted},
-    )
+    upserts = {kind: [o for o in some if holder.covers(wanted, kind, o["id"])] for kind, some in content[0].items()}
+    removals = {kind: [i for i in some if holder.covers(wanted, kind, i)] for kind, some in content[1].items()}
+    return ({k: some for k, some in upserts.items() if some}, {k: some for k, some in removals.items() if some})

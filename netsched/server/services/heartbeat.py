@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from netsched import errors
 from netsched.db import beat as beat_table
-from netsched.db import holder
+from netsched.db import holder, registration
 from netsched.db.session import Database, Transaction
 from netsched.model import checksum
 from netsched.model import scope as scopes
@@ -146,14 +146,14 @@ class HeartbeatService:
             if beat.capabilities is not None:
                 offers[id_] = beat.capabilities.resources
                 if known is None or known.capabilities.get("interests") != row["capabilities"]["interests"]:
-                    interests[id_] = _registered(beat.capabilities)
+                    interests[id_] = _wishes(beat.capabilities)
         if rows:
             beat_table.introduce(tx.connection, rows)
         if offers:
             beat_table.offer(tx.connection, offers)
         for id_, wanted in interests.items():
             if wanted or batch.known(batch.beats[id_]) is not None:
-                holder.register(tx.connection, id_, wanted)
+                registration.register(tx.connection, id_, wanted)
 
     def _agent_row(self, tx: Transaction, id_: str, beat: rpc.Beat, known: beat_table.Known | None) -> dict[str, Any]:
         capabilities = beat.capabilities.model_dump(mode="json") if beat.capabilities else None
@@ -227,7 +227,7 @@ class HeartbeatService:
     # Answering
 
     def _answer(self, batch: _Batch) -> None:
-        lagging = self._delivery.lagging(batch.owed)
+        lagging, notices = self._delivery.on_beats(batch.owed)
         lost: dict[str, list[str]] = {}
         for one in batch.owed:
             if one.released:
@@ -247,6 +247,7 @@ class HeartbeatService:
                 admin_state_up=known.admin_state_up if known else self._settings.new_agents_enabled,
                 lagging=[one for one in lagging.get(id_, []) if one.scope not in dropped],
                 dropped=dropped,
+                notices=notices.get(id_, []),
                 send_all=(beat.count, beat.checksum) != batch.counts[id_],
                 introduce=known is None and beat.capabilities is None,
             )
@@ -296,17 +297,8 @@ def _fault(id_: str, fault: rpc.Fault) -> tuple[str, str, str, int, str | None]:
     return id_, scope_type, scope_id, fault.epoch, fault.message
 
 
-def _registered(capabilities: rpc.Capabilities) -> dict[str, holder.Filter | None]:
-    """What the agent registers, as {scope: filter}. Something inside a network is that network's scope, filtered."""
-    wanted: dict[str, holder.Filter | None] = {}
-    for one in capabilities.interests:
-        if one.network is not None:
-            filters = wanted.setdefault(scopes.key("network", one.network), {})
-            if filters is not None:
-                filters[one.type] = one.operations
-        elif one.id is not None:
-            wanted[scopes.key(one.type, one.id)] = {one.type: one.operations}
-    return wanted
+def _wishes(capabilities: rpc.Capabilities) -> list[registration.Wish]:
+    return [registration.Wish(w.type, w.id, w.network, tuple(w.operations)) for w in capabilities.interests]
 
 
 def _time(text: str) -> datetime.datetime | None:
