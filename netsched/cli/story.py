@@ -73,9 +73,10 @@ def _headline(slot: Record) -> str:
 
 def _facts(slot: Record, decision: Record, hosts: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     unbound = slot.get("state") == "unbound"
-    if unbound and slot.get("hold_until"):
-        yield "Held", f"for the operator until {slot['hold_until']}; the scheduler fills it after that"
-    if slot.get("reason"):
+    held = unbound and slot.get("hold_until")
+    if held:
+        yield "Held", f"for the operator until {held}; the scheduler fills it after that"
+    elif slot.get("reason"):
         yield "Reason" if unbound else "Note", slot["reason"]
     if decision:
         done = _DONE.get(decision.get("action", ""), decision.get("action"))

@@ -113,7 +113,8 @@ class UnixServerTransport:
         if frame.kind == "serve":
             with self._lock:
                 self._routes.update(dict.fromkeys(frame.addresses, connection))
-            LOG.info("An agent process serves %s", frame.addresses)
+            if frame.addresses:
+                LOG.info("An agent process serves %s", ", ".join(frame.addresses))
             if frame.id:
                 connection.answer(frame.id, {"answer": {}})
         elif frame.kind == "forget":
