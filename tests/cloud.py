@@ -24,7 +24,7 @@ TENANT = Principal("tom", "blue", ("member",), False, "req-2")
 OTHER = Principal("olga", "red", ("member",), False, "req-3")
 ROUTER = "network:router_interface"
 DHCP = "network:dhcp"
-SLAAC = {"ip_version": 6, "ipv6_ra_mode": "slaac", "ipv6_address_mode": "slaac"}
+SLAAC: Object = {"ip_version": 6, "ipv6_ra_mode": "slaac", "ipv6_address_mode": "slaac"}
 
 
 class Cloud:
