@@ -183,12 +183,14 @@ def since(connection: sa.Connection, ranges: dict[str, tuple[int, int]]) -> dict
     return found
 
 
-def backlog(connection: sa.Connection) -> dict[str, int]:
-    """For `netsched status`: rows that wait for a stamp and for a send."""
-    count = sa.func.count()
-    unstamped = connection.execute(sa.select(count).where(log.c.position.is_(None))).scalar_one()
-    waiting = connection.execute(sa.select(count).where(log.c.sent.is_(sa.false()))).scalar_one()
-    return {"unstamped": unstamped, "unsent": waiting}
+def backlog(connection: sa.Connection) -> dict[str, float]:
+    """For `netsched status`: rows that wait for a stamp and for a send, and the age in seconds of the oldest of them."""
+    waiting = log.c.sent.is_(sa.false())
+    unstamped = sa.func.count(sa.case((log.c.position.is_(None), 1)))
+    query = sa.select(unstamped, sa.func.count(), sa.func.min(log.c.created_at), base.now()).where(waiting)
+    new, unsent, oldest, now = connection.execute(query).one()
+    age = round((now - oldest).total_seconds(), 1) if oldest else 0.0
+    return {"unstamped": new, "unsent": unsent, "oldest_unsent_age": max(age, 0.0)}
 
 
 def prune(tx: Transaction, keep_seconds: float, keep_rows: int, batch: int = 1000) -> int:

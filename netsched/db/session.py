@@ -23,6 +23,7 @@ from netsched.db import change
 
 LOG = logging.getLogger(__name__)
 T = TypeVar("T")
+IDLE = 1.0  # s after which a pooled connection is asked whether it still lives
 ATTEMPTS = 12
 # MariaDB 1213 deadlock, 1205 lock wait; PostgreSQL 40001 serialisation, 40P01 deadlock.
 RETRIED_CODES = {1213, 1205, "40001", "40P01"}
@@ -49,10 +50,24 @@ class Transaction:
         self.changes.extend(change.Entry(scope, kind, object_id, operation) for scope in dict.fromkeys(scopes))
 
 
+def _parsed(url: str) -> sa.URL:
+    try:
+        parsed = sa.make_url(url)
+        parsed.get_dialect().import_dbapi()
+    except (exc.ArgumentError, ImportError, ValueError):
+        # Not repeated in the message: it may hold a password.
+        kinds = (
+            "sqlite:///PATH, postgresql+psycopg2://USER:PASSWORD@HOST/NAME or mysql+pymysql://USER:PASSWORD@HOST/NAME"
+        )
+        raise errors.Invalid(reason=f"[database] connection is none of {kinds}") from None
+    return parsed
+
+
 class Database:
     def __init__(self, url: str, clock: clock_module.Clock | None = None, pool_size: int = 20) -> None:
+        """Connects when first used. Raises Invalid for a URL of no database that we know."""
         self._clock = clock or clock_module.SystemClock()
-        self._url = sa.make_url(url)
+        self._url = _parsed(url)
         self.dialect = self._url.get_backend_name()
         self._write_lock = threading.Lock() if self.dialect == "sqlite" else contextlib.nullcontext()
         self._nudges: list[Callable[[], None]] = []
@@ -80,7 +95,24 @@ class Database:
         engine = sa.create_engine(self._url, **options)
         if self.dialect == "sqlite":
             event.listen(engine, "connect", self._prepare_sqlite)
+        else:
+            event.listen(engine, "checkin", self._note_use)
+            event.listen(engine, "checkout", self._look_after_idleness)
         return engine
+
+    def _note_use(self, dbapi: Any, record: Any) -> None:
+        record.info["used_at"] = self._clock.monotonic()
+
+    def _look_after_idleness(self, dbapi: Any, record: Any, proxy: Any) -> None:
+        """A connection that was idle may be dead since the database restarted. Asking each time would cost a round
+        trip per transaction; asking the idle ones costs nothing under load."""
+        idle_since = record.info.get("used_at")
+        if idle_since is None or self._clock.monotonic() - idle_since < IDLE:
+            return
+        try:
+            self._writer.dialect.do_ping(dbapi)
+        except self._writer.dialect.loaded_dbapi.Error as error:
+            raise exc.DisconnectionError from error  # the pool opens another one
 
     def _prepare_sqlite(self, dbapi: Any, record: Any) -> None:
         dbapi.isolation_level = None  # we say BEGIN IMMEDIATE ourselves; the driver's own BEGIN comes too late
@@ -123,17 +155,16 @@ class Database:
         raise errors.Unavailable(reason=f"The change lost {ATTEMPTS} races with others. Try again.")
 
     def _once(self, work: Callable[[Transaction], T], attempt: int) -> T:
-        with self._write_lock, self._writer.connect() as connection:
-            with connection.begin() as transaction:
-                open_transaction = Transaction(connection, self._clock.utcnow(), attempt)
-                result = work(open_transaction)
-                change.append(open_transaction, open_transaction.changes)
-                try:
-                    transaction.commit()
-                except exc.DBAPIError as error:
-                    if error.connection_invalidated:
-                        raise errors.Unavailable(reason="The database was lost during a commit.") from error
-                    raise
+        with self._write_lock, self._writer.connect() as connection, connection.begin() as transaction:
+            open_transaction = Transaction(connection, self._clock.utcnow(), attempt)
+            result = work(open_transaction)
+            change.append(open_transaction, open_transaction.changes)
+            try:
+                transaction.commit()
+            except exc.DBAPIError as error:
+                if error.connection_invalidated:
+                    raise errors.Unavailable(reason="The database was lost during a commit.") from error
+                raise
         if open_transaction.changes:
             for nudge in self._nudges:
                 nudge()
@@ -158,4 +189,3 @@ class Database:
     def dispose(self) -> None:
         for engine in self.engines:
             engine.dispose()
-
