@@ -244,13 +244,11 @@ class MariaDB(Server):
             "--skip-log-bin",
             "--max-connections=500",
             "--innodb-buffer-pool-size=64M",
-            "--innodb-flush-log-at-trx-commit=0",
-            "--innodb-doublewrite=0",
-            "--innodb-flush-method=nosync",
             "--sync-frm=0",
             "--aria-pagecache-buffer-size=8M",
             "--key-buffer-size=1M",
             "--table-open-cache=400",
+            *([] if self._durable else fast),
         )
         self._wait(self._answers)
 
