@@ -184,7 +184,7 @@ def since(connection: sa.Connection, ranges: dict[str, tuple[int, int]]) -> dict
 
 
 def backlog(connection: sa.Connection) -> dict[str, float]:
-    """For `netsched status`: rows that wait for a stamp and for a send, and the age in seconds of the oldest of them."""
+    """For `netsched status`: rows that wait for a stamp and for a send, and the age of the oldest, in seconds."""
     waiting = log.c.sent.is_(sa.false())
     unstamped = sa.func.count(sa.case((log.c.position.is_(None), 1)))
     query = sa.select(unstamped, sa.func.count(), sa.func.min(log.c.created_at), base.now()).where(waiting)
