@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -29,7 +30,10 @@ def configure(prog: str, about: str, argv: Sequence[str] | None = None, cli: Seq
     conf.register_cli_opts(list(cli))
     # Libraries that log every message or statement; --debug shows them.
     quiet = ["amqp=WARN", "oslo.messaging=WARN", "oslo_messaging=WARN", "sqlalchemy=WARN", "pyroute2=WARN"]
-    logging.set_defaults(default_log_levels=[*quiet, "waitress=WARN", "alembic=WARN", "urllib3=WARN"])
+    quiet += ["oslo_service=WARN", "waitress=WARN", "alembic=WARN", "urllib3=WARN"]
+    logging.set_defaults(default_log_levels=quiet)
+    # oslo.messaging imports eventlet by way of oslo.service, whichever way a process does things at once.
+    warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
     try:
         conf(
             args=list(argv if argv is not None else sys.argv[1:]),
