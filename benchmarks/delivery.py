@@ -7,6 +7,7 @@ anyway; only what a change adds to them is counted.
 from __future__ import annotations
 
 import collections
+import dataclasses
 import json
 import tempfile
 from collections.abc import Callable, Iterator
@@ -36,8 +37,7 @@ def run(site: Site) -> Iterator[Result]:
                         whole[result.case.split(",")[0]] = result.figures
                     yield result
     for change, figures in whole.items():
-        size = figures["bytes"]
-        yield _result(f"{change}, plain broadcast (computed)", agents, 0, int(agents * size))
+        yield _result(f"{change}, plain broadcast (computed)", Cost(agents, 0, 0, agents * figures["bytes"]))
 
 
 def _measure(directory: Path, agents: int, settings: DeliverySettings, site: Site) -> Iterator[Result]:
@@ -56,14 +56,25 @@ def _measure(directory: Path, agents: int, settings: DeliverySettings, site: Sit
         for one in range(number):
             change(one)
         world.run(CALM)
-        messages, pulls, size = wire.end()
-        case = f"{name}, {settings.mode}, {settings.payload}"
-        yield _result(case, messages / number, pulls / number, size / number)
+        yield _result(f"{name}, {settings.mode}, {settings.payload}", wire.end().per(number))
 
 
-def _result(case: str, deliveries: float, pulls: float, size: float) -> Result:
-    figures = {"deliveries": deliveries, "pulls": pulls, "bytes": size}
-    return Result("delivery per change", case, figures)
+def _result(case: str, cost: Cost) -> Result:
+    return Result("delivery per change", case, dataclasses.asdict(cost))
+
+
+@dataclasses.dataclass(frozen=True)
+class Cost:
+    """`messages`: sent to agents for this. `in_answers`: notices and positions on answers to heartbeats, which come
+    anyway. `pulls`: calls, each a message and its answer. `bytes`: of all these, as JSON."""
+
+    messages: float
+    in_answers: float
+    pulls: float
+    bytes: float
+
+    def per(self, number: int) -> Cost:
+        return Cost(*(value / number for value in dataclasses.astuple(self)))
 
 
 class _Wire:
@@ -77,17 +88,18 @@ class _Wire:
         self._bytes_before = self._transport.traffic[SERVER].size
         self._transport.route = self._see
 
-    def end(self) -> tuple[int, int, int]:
-        """(messages to agents, pulls, bytes of both and of the positions that answers to beats named)."""
+    def end(self) -> Cost:
         self._transport.route = None
         pulls = self._transport.by_method[SERVER, "pull"] - self._pulls_before
         pulled = self._transport.traffic[SERVER].size - self._bytes_before - self._size["beat"]
-        return self._casts["notices"], pulls, self._size["notices"] + self._size["lagging"] + pulled
+        size = self._size["notices"] + self._size["in answers"] + pulled
+        return Cost(self._casts["notices"], self._casts["in answers"], pulls, size)
 
     def _see(self, envelope: Envelope) -> list[Envelope]:
         self._casts[envelope.method] += 1
         self._size[envelope.method] += len(json.dumps(envelope.payload))
         if envelope.method == "answers":
-            named = [one for answer in envelope.payload["answers"] for one in answer["lagging"]]
-            self._size["lagging"] += sum(len(json.dumps(one)) for one in named)
+            told = [one for a in envelope.payload["answers"] for one in (*a["lagging"], *a["notices"])]
+            self._casts["in answers"] += len(told)
+            self._size["in answers"] += sum(len(json.dumps(one)) for one in told)
         return [envelope]

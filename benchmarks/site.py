@@ -99,6 +99,7 @@ class Deployment:
         self.database = Database(self.url)  # to look, never to write
         self._config = self.directory / "netsched.conf"
         self._config.write_text(
+            "[DEFAULT]\nuse_stderr = true\n"  # what netsched-simulate says on standard output is for us
             f"[database]\nconnection = {self.url.replace('%', '%%')}\n"
             f"[messaging]\ntransport = {site.broker.transport_url()}\n"
             f"[heartbeat]\ninterval = {interval}\n"

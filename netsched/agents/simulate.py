@@ -27,6 +27,7 @@ from netsched.rpc.agent import Beat, BeatAnswer, Notice, PullAnswer, PullRequest
 LOG = logging.getLogger(__name__)
 KINDS = ("dhcp",)
 REMEMBERED = 100_000  # newest answer times
+UNANSWERED = 64  # beats of one agent whose answers are still waited for
 
 
 @dataclass(frozen=True)
@@ -66,10 +67,13 @@ class _Counting(ToServer):
         super().__init__(transport_)
         self._clock = clock_
         self._counts = counts
-        self._sent: dict[str, tuple[int, float]] = {}  # the newest beat of each agent
+        self._sent: dict[str, dict[int, float]] = {}  # unanswered beats of each agent: sequence -> when
 
     def beat(self, beat: Beat) -> None:
-        self._sent[recipient(beat.agent_type, beat.host)] = (beat.sequence, self._clock.monotonic())
+        unanswered = self._sent.setdefault(recipient(beat.agent_type, beat.host), {})
+        unanswered[beat.sequence] = self._clock.monotonic()
+        if len(unanswered) > UNANSWERED:
+            del unanswered[min(unanswered)]
         try:
             super().beat(beat)
         except errors.NetschedError:
@@ -84,9 +88,9 @@ class _Counting(ToServer):
         return answer
 
     def answered(self, to: str, sequence: int) -> None:
-        sent, at = self._sent.get(to, (0, 0.0))
+        at = self._sent.get(to, {}).pop(sequence, None)
         self._counts.answered += 1
-        if sent == sequence:
+        if at is not None:
             self._counts.answer_times.append(self._clock.monotonic() - at)
 
 
