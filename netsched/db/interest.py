@@ -51,12 +51,12 @@ def grant(tx: Transaction, held: Iterable[tuple[str, str, int]], lost: Iterable[
     Both owe an acknowledgement from now on: the one of the content, the other of its removal.
     """
     rows = [_row(entry, RELEASED) for entry in lost] + [_row(entry, HELD) for entry in held]
-    base.upsert(tx.connection, interest, rows, "epoch", "state", "cause", "behind_since")
+    base.upsert(tx.connection, interest, rows, "epoch", "state", "cause", "filter", "behind_since")
 
 
 def _row(entry: tuple[str, str, int], state: str) -> dict[str, object]:
     agent_id, scope, epoch = entry
-    owed = {"epoch": epoch, "state": state, "cause": "binding", "behind_since": base.now()}
+    owed = {"epoch": epoch, "state": state, "cause": "binding", "filter": None, "behind_since": base.now()}
     return {"agent_id": agent_id, "scope": scope, **owed}
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from netsched import errors
-from netsched.db import binding, decision, manual
+from netsched.db import binding, claim, decision, manual, placement
 from netsched.db.agent import agent
 from netsched.db.change import log
-from netsched.db.session import Database
+from netsched.db.session import Database, Repeat, Transaction
 from tests.db.placements import OPERATOR, World
 from tests.statements import counted
 
@@ -153,6 +155,39 @@ def test_nobody_gets_more_than_fits(world: World) -> None:
     world.round()
     assert (world.used(small), world.used(big)) == (2, 3)
     world.check_claims()
+
+
+def test_the_guards_hold_by_themselves(world: World) -> None:
+    """What changes between apply's reading and its writing is caught by the statements' row counts and the keys."""
+    first, second = world.agent("h1", network=1), world.agent("h2", network=1)
+    (net,) = world.networks(1, replicas=2)
+    with world.database.read() as connection:
+        agents = placement.targets(connection, [first, second])
+    stale = world.slots(net)
+    world.round()
+    now = world.slots(net)
+    taken = now[0]["agent_id"]
+
+    def refused(row: Mapping[str, Any], agent_id: str) -> None:
+        def work(tx: Transaction) -> None:
+            with pytest.raises(Repeat):
+                placement.place(tx, [placement.Placement(row, agents[agent_id], 9)])
+            raise Undone
+
+        with pytest.raises(Undone):
+            world.database.write(work)
+
+    refused(stale[0], first)  # the epoch
+    refused(now[1], taken)  # UNIQUE(resource, agent)
+    refused({**now[1], "slot": 7}, second)  # no such slot
+    assert not world.database.write(lambda tx: claim.settle(tx, {(first, "network"): 1}))  # used + 1 > capacity
+    assert not world.database.write(lambda tx: claim.settle(tx, {(first, "other"): 1}))  # no such row
+    assert world.database.write(lambda tx: claim.settle(tx, {(first, "network"): -1, (second, "network"): 0}))
+    assert [world.used(one) for one in (first, second)] == [0, 1]
+
+
+class Undone(Exception):
+    """Rolls the transaction back."""
 
 
 def test_moves_cost_at_most_12_statements_per_100(world: World) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import uuid
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -111,9 +112,9 @@ class SchedulingService:
 
     def _note(self, found: Snapshot, left: tuple[Unplaced, ...]) -> None:
         hosts = explain.hosts(found)
-        records = [(one.request.slot, explain.record(one, found.seed, hosts)) for one in left]
-        for slot, record in unplaced.note(self._database, records):
-            LOG.warning("%s %s slot %d: %s", slot.resource_type, slot.resource_id, slot.slot, record["reason"])
+        news = unplaced.note(self._database, left, lambda one: explain.record(one, found.seed, hosts))
+        for reason, count in Counter(one.reason for one in news).items():
+            LOG.warning("%d without a place: %s", count, reason)
 
     def dhcp_networks(self, principal: Principal, agent_id: str) -> list[dict[str, Any]]:
         """The networks that the agent holds. Raises AgentNotFound."""
