@@ -28,6 +28,22 @@ def prepare(kind: str) -> None:
         import eventlet
 
         eventlet.monkey_patch()
+        _make_psycopg2_cooperate()
+
+
+def _make_psycopg2_cooperate() -> None:
+    """libpq waits in C, where no other green thread gets a turn: not even the one that holds the lock waited for."""
+    import psycopg2.extensions
+    from eventlet.hubs import trampoline
+
+    def wait(connection: Any) -> None:
+        while (state := connection.poll()) != psycopg2.extensions.POLL_OK:
+            if state == psycopg2.extensions.POLL_READ:
+                trampoline(connection.fileno(), read=True)
+            else:
+                trampoline(connection.fileno(), write=True)
+
+    psycopg2.extensions.set_wait_callback(wait)
 
 
 def listen(host: str, port: int) -> socket.socket:
