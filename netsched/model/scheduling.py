@@ -1,6 +1,6 @@
 """The scheduler's contract: a Snapshot goes in, a Plan comes out, both are values.
 
-`db/snapshot.py` takes the Snapshot, `scheduler/` decides, `db/binding.py` applies the Plan under guards.
+`db/snapshot.py` takes the Snapshot, `scheduler/` decides, `db/apply.py` applies the Plan under guards.
 """
 
 from __future__ import annotations
