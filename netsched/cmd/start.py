@@ -45,7 +45,12 @@ def configure(prog: str, about: str, argv: Sequence[str] | None = None, cli: Seq
         _check_values(conf)
     except cfg.Error as error:
         raise SystemExit(die(f"{error}. etc/netsched.conf.sample describes every option.")) from error
-    logging.setup(conf, "netsched")
+    try:
+        logging.setup(conf, "netsched")
+    except OSError as error:
+        raise SystemExit(die(f"the log cannot be written: {error}")) from error
+    except RuntimeError as error:  # use_journal; under systemd, standard error ends in the journal without it
+        raise SystemExit(die(f"{error}: leave use_journal out, or pip install systemd-python")) from error
     return conf
 
 
