@@ -66,7 +66,7 @@ class Worker:
 
     def _loop(self) -> None:
         while not self._stopping.is_set():
-            self._wake.wait(self._period)
+            self._wake.wait(self._period - self._gap)  # the rest of the period has passed below
             self._wake.clear()
             if self._stopping.is_set():
                 return
