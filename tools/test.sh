@@ -38,7 +38,8 @@ run_tests() {
     group=$1
     shift
     rm -f "$logs/$group.xml"
-    $as_root .venv/bin/python -m pytest -q --junitxml="$logs/$group.xml" --cov --cov-append --cov-report= "$@"
+    # Two at a time: most tests wait for servers, clients or the kernel for part of their time.
+    $as_root .venv/bin/python -m pytest -q -n 2 --dist worksteal --junitxml="$logs/$group.xml" --cov --cov-append --cov-report= "$@"
 }
 lint() { ruff check && ruff format --check; }
 step() {

@@ -156,3 +156,9 @@ def vacate(tx: Transaction, where: sa.ColumnElement[bool]) -> list[dict[str, Any
 def tell(tx: Transaction, resource_type: str, resource_id: str) -> None:
     """Log that the holder changed, so that both the old and the new one hear of it."""
     tx.log(resource_type, resource_id, "update", scope.key(resource_type, resource_id))
+
+
+def ports_due(tx: Transaction, resource_type: str, resource_id: str) -> None:
+    """Somebody touched a port that a slot brought with it: the scheduler's next round looks at all of the resource's."""
+    of = (binding.c.resource_type == resource_type, binding.c.resource_id == resource_id)
+    tx.execute(sa.update(binding).where(*of).values(ports_due_at=base.now()))

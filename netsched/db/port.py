@@ -327,12 +327,14 @@ def drop_addresses(tx: Transaction, port_id: str, dropped: Sequence[Mapping[str,
     address.release(tx, subnets.by_ids(tx.connection, ids), pairs)
 
 
-def remove(tx: Transaction, port_id: str, if_match: int | None = None, visible_to: str | None = None) -> None:
-    """Delete one port. Raises PortNotFound, RevisionNumberConstraintFailed."""
+def remove(
+    tx: Transaction, port_id: str, if_match: int | None = None, visible_to: str | None = None
+) -> dict[str, Any]:
+    """Delete one port; what it was. Raises PortNotFound, RevisionNumberConstraintFailed."""
     query.revise(tx, port, port_id, if_match, errors.PortNotFound, {})
     if visible_to is not None:
         get(tx.connection, port_id, visible_to)
-    _delete(tx, [port_id])
+    return _delete(tx, [port_id])[port_id]
 
 
 def remove_many(tx: Transaction, port_ids: Collection[str]) -> None:
@@ -343,7 +345,7 @@ def remove_many(tx: Transaction, port_ids: Collection[str]) -> None:
             _delete(tx, batch)
 
 
-def _delete(tx: Transaction, port_ids: Sequence[str]) -> None:
+def _delete(tx: Transaction, port_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
     gone = by_ids(tx.connection, port_ids)
     addresses = [(ip["subnet_id"], ip["ip_address"]) for item in gone.values() for ip in item["fixed_ips"]]
     subnet_ids = {subnet_id for subnet_id, _ in addresses}
@@ -353,3 +355,4 @@ def _delete(tx: Transaction, port_ids: Sequence[str]) -> None:
         address.release(tx, subnets.by_ids(tx.connection, subnet_ids), addresses)
     for item in gone.values():
         note(tx, item, "delete")
+    return gone

@@ -95,6 +95,21 @@ def test_two_replicas_are_on_two_hosts_and_each_has_its_port(tmp_path: Path) -> 
     assert len({p["fixed_ips"][0]["ip_address"] for p in ports}) == 2
 
 
+def test_a_dhcp_port_that_someone_deletes_or_strips_comes_back(tmp_path: Path) -> None:
+    world = World(tmp_path, agents=1)
+    network = world.network()
+    world.settle()
+    (before,) = world.truth()[scope_of(network)]["port"].values()
+    world.ports.update(ADMIN, before["id"], {"fixed_ips": []}, None)
+    world.settle()
+    (stripped,) = world.truth()[scope_of(network)]["port"].values()
+    assert len(stripped["fixed_ips"]) == 1
+    world.ports.delete(ADMIN, before["id"], None)
+    world.settle()
+    (again,) = world.truth()[scope_of(network)]["port"].values()
+    assert (again["device_owner"], again["binding:host_id"]) == ("network:dhcp", "h1")
+
+
 def test_a_restarted_agent_fetches_only_what_changed(tmp_path: Path) -> None:
     world = World(tmp_path, agents=1)
     networks = [world.network() for _ in range(20)]

@@ -17,7 +17,11 @@ from netsched.server.services.port import PortService
 from tests.cloud import ADMIN, OTHER, ROUTER, SLAAC, TENANT, Cloud, ips
 
 STATEFUL: dict[str, Any] = {"ip_version": 6, "ipv6_ra_mode": "dhcpv6-stateful", "ipv6_address_mode": "dhcpv6-stateful"}
-STATELESS: dict[str, Any] = {"ip_version": 6, "ipv6_ra_mode": "dhcpv6-stateless", "ipv6_address_mode": "dhcpv6-stateless"}
+STATELESS: dict[str, Any] = {
+    "ip_version": 6,
+    "ipv6_ra_mode": "dhcpv6-stateless",
+    "ipv6_address_mode": "dhcpv6-stateless",
+}
 
 
 @pytest.fixture

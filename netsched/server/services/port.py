@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from netsched.db import port
-from netsched.db.session import Database
+from netsched.db import binding, port
+from netsched.db.session import Database, Transaction
 from netsched.model.principal import Principal
 from netsched.model.query import Query
 
@@ -31,11 +31,22 @@ class PortService:
 
     def update(self, principal: Principal, id: str, changes: Object, if_match: int | None) -> Object:
         """Raises what `port.update` raises."""
-        return self._database.write(lambda tx: port.update(tx, id, changes, if_match, principal.sees))
+
+        def work(tx: Transaction) -> Object:
+            return self._touched(tx, port.update(tx, id, changes, if_match, principal.sees))
+
+        return self._database.write(work)
 
     def delete(self, principal: Principal, id: str, if_match: int | None) -> None:
         """Raises PortNotFound, RevisionNumberConstraintFailed."""
-        self._database.write(lambda tx: port.remove(tx, id, if_match, principal.sees))
+        self._database.write(lambda tx: self._touched(tx, port.remove(tx, id, if_match, principal.sees)))
+
+    @staticmethod
+    def _touched(tx: Transaction, changed: Object) -> Object:
+        """A port of the DHCP service is the scheduler's to look after: it puts right what was taken or changed."""
+        if changed["device_owner"] == port.DHCP_OWNER:
+            binding.ports_due(tx, "network", changed["network_id"])
+        return changed
 
     def list(self, principal: Principal, query: Query) -> Objects:
         with self._database.read() as connection:
