@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -64,10 +65,11 @@ class _Placed:
             network = client("POST", "networks", {"network": {}})["network"]["id"]
             began = time.monotonic()
             client("POST", "subnets", subnet(network))
-            held = sa.select(binding.c.agent_id).where(binding.c.resource_id == network)
-            measure.wait("bound", lambda held=held: self._deployment.scalar(held) is not None, pause=0.01)
+            self._wait("bound", sa.select(binding.c.agent_id).where(binding.c.resource_id == network))
             self.bound.append(time.monotonic() - began)
-            said = sa.select(applied.c.agent_id).where(applied.c.scope == f"network/{network}")
-            measure.wait("in force", lambda said=said: self._deployment.scalar(said) is not None, pause=0.02)
+            self._wait("in force", sa.select(applied.c.agent_id).where(applied.c.scope == f"network/{network}"))
             self.in_force.append(time.monotonic() - began)
         client.close()
+
+    def _wait(self, what: str, holder: sa.Select[Any]) -> None:
+        measure.wait(what, lambda: self._deployment.scalar(holder) is not None, pause=0.01)

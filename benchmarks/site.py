@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import json
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from netsched.db.agent import agent, agent_beat
 from netsched.db.session import Database
 from tests.servers import MariaDB, PostgreSQL, RabbitMQ, free_port
 
-DATABASES = {"postgresql": PostgreSQL, "mariadb": MariaDB}
+DATABASES: dict[str, type[PostgreSQL] | type[MariaDB]] = {"postgresql": PostgreSQL, "mariadb": MariaDB}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Cpu:
 
 
 class Site:
-    """Started servers. Leaving the `with` block ends them and everything that runs on them."""
+    """Servers, started when first asked for. Leaving the `with` block ends them and everything that runs on them."""
 
     def __init__(self, plan: Plan, say: Callable[[str], None]) -> None:
         self.plan = plan
@@ -60,17 +61,26 @@ class Site:
         self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> Site:
-        with contextlib.ExitStack() as stack:
-            self.directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="netsched-bench-")))
-            self.say(f"starting RabbitMQ and {self.plan.database}")
-            self.broker = stack.enter_context(RabbitMQ())
-            kind = DATABASES.get(self.plan.database)
-            self.server = stack.enter_context(kind(durable=True)) if kind else None
-            self._stack = stack.pop_all()
+        self.directory = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="netsched-bench-")))
         return self
 
     def __exit__(self, *_: Any) -> None:
         self._stack.close()
+
+    @functools.cached_property
+    def broker(self) -> RabbitMQ:
+        self.say("starting RabbitMQ")
+        return self._stack.enter_context(RabbitMQ())
+
+    @functools.cached_property
+    def server(self) -> PostgreSQL | MariaDB | None:
+        """The database server; None for SQLite, which has none."""
+        if self.plan.database not in DATABASES:
+            return None
+        self.say(f"starting {self.plan.database}")
+        server: PostgreSQL | MariaDB = DATABASES[self.plan.database](durable=True)
+        self._stack.enter_context(server)
+        return server
 
     def database_url(self) -> str:
         """A fresh, empty database."""
