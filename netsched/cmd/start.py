@@ -45,6 +45,8 @@ def configure(prog: str, about: str, argv: Sequence[str] | None = None, cli: Seq
         _check_values(conf)
     except cfg.Error as error:
         raise SystemExit(die(f"{error}. etc/netsched.conf.sample describes every option.")) from error
+    if not (conf.log_file or conf.log_dir or conf.use_journal):
+        conf.set_default("use_stderr", True)  # standard output, oslo.log's own choice, is for what was asked for
     try:
         logging.setup(conf, "netsched")
     except OSError as error:

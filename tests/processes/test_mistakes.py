@@ -1,0 +1,56 @@
+"""Mistakes in configuration end a program with one sentence that says what to do, and without a traceback."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+MISTAKES = {
+    "bad value": ("server", "[api]\nbind_port = many\n", "bind_port"),
+    "bad file": ("server", "bind_port\n", "Failed to parse"),
+    "no such database kind": ("manage", "[database]\nconnection = oracle://u:hidden@h/x\n", "postgresql+psycopg2://"),
+    "no URL": ("manage", "[database]\nconnection = hidden\n", "postgresql+psycopg2://"),
+    "no directory": ("manage", "[database]\nconnection = sqlite:////nonexistent/x.db\n", "unable to open"),
+    "no PostgreSQL": ("manage", "[database]\nconnection = postgresql+psycopg2://u:hidden@127.0.0.1:1/x\n", "refused"),
+    "no MariaDB": ("manage", "[database]\nconnection = mysql+pymysql://u:hidden@127.0.0.1:1/x\n", "refused"),
+    "no policy": ("server", "[api]\nbind_port = 0\npolicy_file = /nonexistent\n", "policy_file = /nonexistent"),
+    "a name to listen on": ("server", "[api]\nbind_host = a.b.example\n", "bind_host = 127.0.0.1"),
+    "no transport": ("dhcp_agent", "[agent]\ndriver = noop\n[messaging]\ntransport = http://hidden\n", "rabbit://"),
+    "no log": ("server", "[DEFAULT]\nlog_file = /nonexistent/x.log\n", "the log cannot be written"),
+}
+
+
+def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", f"netsched.cmd.{program}", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL)
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_mistake_is_explained(mistake: str, tmp_path: Path) -> None:
+    program, text, expected = MISTAKES[mistake]
+    config = tmp_path / "netsched.conf"
+    database = f"[database]\nconnection = sqlite:///{tmp_path}/db.sqlite\n"
+    config.write_text(text if "[database]" in text or program != "server" else f"{text}{database}")
+    if mistake == "no policy":
+        assert run("manage", f"--config-file={config}", "db", "upgrade").returncode == 0
+    verb = ["db", "upgrade"] if program == "manage" else []
+    said = run(program, f"--config-file={config}", *verb)
+    assert said.returncode == 1
+    assert "error: " in said.stderr and expected in said.stderr
+    assert "Traceback" not in said.stderr and "hidden" not in said.stderr
+
+
+@pytest.mark.parametrize("argument", ["--config-file=/nonexistent.conf", "--config-dir=/nonexistent.d"])
+def test_what_is_not_there_is_named(argument: str) -> None:
+    said = run("server", argument)
+    assert said.returncode == 1
+    assert said.stderr.startswith("error: ") and "/nonexistent" in said.stderr and "Traceback" not in said.stderr
+
+
+@pytest.mark.parametrize("bind", ["nonsense", "127.0.0.1:many"])
+def test_standalone_wants_an_address_and_a_port(bind: str, tmp_path: Path) -> None:
+    said = run("standalone", f"--bind={bind}", "--driver=noop", f"--data={tmp_path}")
+    assert said.returncode == 1 and "127.0.0.1:9696" in said.stderr
