@@ -12,6 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import hypothesis
 import pytest
 import schemathesis
 from hypothesis import strategies
@@ -29,7 +30,7 @@ AGENTS = 120  # half of them are deleted, and nothing here brings one back
 CHECKS = ("not_a_server_error", "status_code_conformance", "response_schema_conformance", "content_type_conformance")
 CONFIG: dict[str, Any] = {
     "seed": SEED,
-    "generation": {"max-examples": EXAMPLES, "no-shrink": True},
+    "generation": {"max-examples": EXAMPLES, "no-shrink": True, "database": "none"},
     "checks": {"enabled": False, **{name: {"enabled": True} for name in CHECKS}},
     "phases": {
         # Ids seen in answers are a pool that DELETE soon exhausts, and then it stops; `Guide` knows more.
@@ -43,7 +44,7 @@ CONFIG: dict[str, Any] = {
 def _cidrs() -> strategies.SearchStrategy[str]:
     v4 = strategies.builds(
         lambda n, bits: (n >> (32 - bits) << (32 - bits), bits),
-        strategies.integers(0, 2**32 - 1),
+        strategies.integers(10 << 24, (224 << 24) - 1),
         strategies.integers(8, 30),
     )
     v6 = strategies.builds(
@@ -79,6 +80,10 @@ class Tally:
         return self._api.application(environ, start)
 
 
+# Attributes of a subnet that must fit its cidr.
+PAIRED = ("allocation_pools", "gateway_ip", "ipv6_ra_mode", "ipv6_address_mode", "dns_nameservers", "host_routes")
+
+
 class Guide:
     """Makes every second request sensible, where a schema cannot: it names objects that exist, and what it says of a
     subnet fits together. Hardly any request would get beyond the first check otherwise."""
@@ -97,13 +102,16 @@ class Guide:
             self._lead_path(case.path, case.path_parameters or {})
 
     def _lead_body(self, body: Any) -> None:
-        for part in (body, *(body.values() if isinstance(body, dict) else ())):
+        inner = [*body.values()] if isinstance(body, dict) else []
+        bulk = [item for value in inner if isinstance(value, list) for item in value]
+        for part in (body, *inner, *bulk):
             if not isinstance(part, dict) or not isinstance(part.get("network_id"), str):
                 continue
             part["network_id"] = self._existing("network", part["network_id"])
+            part.pop("tenant_id", None)
             if isinstance(part.get("cidr"), str):
                 part["ip_version"] = 6 if ":" in part["cidr"] else 4
-                for name in ("allocation_pools", "gateway_ip", "ipv6_ra_mode", "ipv6_address_mode"):
+                for name in PAIRED if self._turn % 4 == 0 else PAIRED[:4]:
                     part.pop(name, None)
 
     def _lead_path(self, path: str, parameters: dict[str, Any]) -> None:
@@ -127,7 +135,10 @@ class Guide:
 
 
 @pytest.mark.timeout(600)
-def test_no_server_error_and_every_operation_succeeds(api: Api) -> None:
+def test_no_server_error_and_every_operation_succeeds(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Patched because there is no setting: after 100 requests the engine would go on to simplify those that succeeded,
+    # which sends nothing new and takes twice the time of everything else.
+    monkeypatch.setattr(hypothesis, "target", lambda *args, **kwargs: None)
     for number in range(AGENTS):
         api.agent(f"node-{number}")
     tally = Tally(api)
