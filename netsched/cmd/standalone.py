@@ -160,6 +160,8 @@ def _welcome(deployment: Standalone, driver: str, agents: int) -> None:
     print(f"netsched standalone: {deployment.url}, data in {deployment.data}, {agents} DHCP agent(s), driver {driver}")
     if driver == "noop":
         print("  noop agents serve no addresses; as root, --driver linux does")
+    if deployment.url != "http://127.0.0.1:9696":
+        print(f"  first: export OS_ENDPOINT={deployment.url}")
     print("  try: netsched network create blue")
     print("       netsched subnet create --network blue --subnet-range 10.0.0.0/24 blue-v4")
     print("       netsched explain network blue")
