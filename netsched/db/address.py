@@ -17,18 +17,15 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sqlalchemy as sa
 
 from netsched import errors
 from netsched.db import base, query
-from netsched.db.session import Repeat
+from netsched.db.transaction import Repeat, Transaction
 from netsched.model import addressing
 from netsched.model.addressing import Range
-
-if TYPE_CHECKING:
-    from netsched.db.session import Transaction
 
 SEARCHES = 100  # intervals looked up in one statement
 Key = sa.CHAR(32)  # an address of 128 bits in hexadecimal, so that text sorts as numbers do

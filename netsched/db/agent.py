@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sqlalchemy as sa
 
 from netsched.db import base
+from netsched.db.transaction import Transaction
 from netsched.model import liveness
-
-if TYPE_CHECKING:
-    from netsched.db.session import Transaction
 
 agent = sa.Table(
     "agent",

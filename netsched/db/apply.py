@@ -15,16 +15,15 @@ import logging
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from netsched import errors
 from netsched.db import binding, decision, placement
 from netsched.db.agent import UNLIMITED
+from netsched.db.session import Database
+from netsched.db.transaction import Transaction
 from netsched.model import liveness
 from netsched.model.scheduling import Assignment, Plan, SlotView, Snapshot
-
-if TYPE_CHECKING:
-    from netsched.db.session import Database, Transaction
 
 LOG = logging.getLogger(__name__)
 CHUNK = 250  # assignments in a transaction: short enough for others to get in between, long enough to be cheap

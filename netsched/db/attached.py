@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -11,10 +11,8 @@ from netsched import errors
 from netsched.db import query
 from netsched.db.address import Taken, fixed_ip
 from netsched.db.port import DHCP_OWNER, note, port, write_addresses
+from netsched.db.transaction import Transaction
 from netsched.model import addressing
-
-if TYPE_CHECKING:
-    from netsched.db.session import Transaction
 
 
 def on_network(tx: Transaction, network_id: str, limit: int) -> list[tuple[str, str, str]]:

@@ -9,15 +9,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sqlalchemy as sa
 
 from netsched.db import base, claim, interest
+from netsched.db.transaction import Transaction
 from netsched.model import scope
-
-if TYPE_CHECKING:
-    from netsched.db.session import Transaction
 
 IDLE = "idle"  # not wanted now
 UNBOUND = "unbound"  # wanted
@@ -159,6 +157,6 @@ def tell(tx: Transaction, resource_type: str, resource_id: str) -> None:
 
 
 def ports_due(tx: Transaction, resource_type: str, resource_id: str) -> None:
-    """Somebody touched a port that a slot brought with it: the scheduler's next round looks at all of the resource's."""
+    """Somebody touched a port that a slot brought with it: the scheduler's next round looks at all of them."""
     of = (binding.c.resource_type == resource_type, binding.c.resource_id == resource_id)
     tx.execute(sa.update(binding).where(*of).values(ports_due_at=base.now()))

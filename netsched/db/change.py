@@ -14,14 +14,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from netsched.db import base, holder
-
-if TYPE_CHECKING:
-    from netsched.db.session import Transaction
+from netsched.db.transaction import Entry, Transaction
 
 log = sa.Table(
     "change",
@@ -58,14 +55,6 @@ log_state = sa.Table(
     sa.Column("floor", sa.BigInteger, nullable=False),  # rows at or below it may have been pruned
     sa.Column("incarnation", base.Id, nullable=False),  # changes when the database is restored from a dump
 )
-
-
-@dataclass(frozen=True)
-class Entry:
-    scope: str
-    kind: str
-    object_id: str
-    operation: str
 
 
 def append(tx: Transaction, entries: Sequence[Entry]) -> None:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from netsched.db import base
 from netsched.db.agent import UNLIMITED, agent_claim
-
-if TYPE_CHECKING:
-    from netsched.db.session import Transaction
+from netsched.db.transaction import Transaction
 
 
 def settle(tx: Transaction, deltas: Mapping[tuple[str, str], int]) -> bool:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sqlalchemy as sa
 
 from netsched.db import base, binding
+from netsched.db.transaction import Transaction
 from netsched.model.principal import Principal
-
-if TYPE_CHECKING:
-    from netsched.db.session import Transaction
 
 # What was decided, by whom and why; the newest of a slot explains it. `record` holds candidates, rejections, scores.
 decision = sa.Table(

@@ -12,7 +12,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -22,10 +22,9 @@ from netsched.db import subnet as subnets
 from netsched.db.address import Taken, Wish, fixed_ip
 from netsched.db.agent import agent
 from netsched.db.binding import binding as table
+from netsched.db.session import Database
+from netsched.db.transaction import Transaction
 from netsched.model import addressing, scope
-
-if TYPE_CHECKING:
-    from netsched.db.session import Database, Transaction
 
 Object = Mapping[str, Any]  # a port in the REST API's format
 RESOURCE_TYPE = "network"

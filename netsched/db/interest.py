@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from netsched.db import base
-
-if TYPE_CHECKING:
-    from netsched.db.session import Transaction
+from netsched.db.transaction import Transaction
 
 HELD = "held"
 RELEASED = "released"

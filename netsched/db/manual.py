@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import exc
@@ -13,11 +13,8 @@ from netsched.db import base, binding, decision, placement
 from netsched.db.agent import agent
 from netsched.db.binding import bar
 from netsched.db.binding import binding as table
-from netsched.db.session import Repeat
+from netsched.db.transaction import Repeat, Transaction
 from netsched.model.principal import Principal
-
-if TYPE_CHECKING:
-    from netsched.db.session import Transaction
 
 
 def bind(

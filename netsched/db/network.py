@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -12,11 +12,9 @@ from netsched.db import base, query
 from netsched.db.agent import agent
 from netsched.db.binding import binding
 from netsched.db.query import Fields
+from netsched.db.transaction import Transaction
 from netsched.model import scope
 from netsched.model.query import Query
-
-if TYPE_CHECKING:
-    from netsched.db.session import Transaction
 
 network = sa.Table(
     "network",

@@ -6,7 +6,7 @@ import datetime
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import exc
@@ -14,11 +14,8 @@ from sqlalchemy import exc
 from netsched.db import base, binding, claim, dhcp_port, interest
 from netsched.db.agent import agent, agent_beat, agent_claim
 from netsched.db.binding import binding as table
-from netsched.db.session import Repeat
+from netsched.db.transaction import Repeat, Transaction
 from netsched.model import scope
-
-if TYPE_CHECKING:
-    from netsched.db.session import Transaction
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -15,11 +15,9 @@ from netsched.db import subnet as subnets
 from netsched.db.address import Taken, fixed_ip
 from netsched.db.network import network
 from netsched.db.query import Fields
+from netsched.db.transaction import Transaction
 from netsched.model import addressing, scope
 from netsched.model.query import Query
-
-if TYPE_CHECKING:
-    from netsched.db.session import Transaction
 
 MAC_BASE = "fa:16:3e"
 DHCP_OWNER = "network:dhcp"
@@ -327,9 +325,7 @@ def drop_addresses(tx: Transaction, port_id: str, dropped: Sequence[Mapping[str,
     address.release(tx, subnets.by_ids(tx.connection, ids), pairs)
 
 
-def remove(
-    tx: Transaction, port_id: str, if_match: int | None = None, visible_to: str | None = None
-) -> dict[str, Any]:
+def remove(tx: Transaction, port_id: str, if_match: int | None = None, visible_to: str | None = None) -> dict[str, Any]:
     """Delete one port; what it was. Raises PortNotFound, RevisionNumberConstraintFailed."""
     query.revise(tx, port, port_id, if_match, errors.PortNotFound, {})
     if visible_to is not None:

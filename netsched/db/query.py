@@ -11,17 +11,14 @@ import json
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sqlalchemy as sa
 
 from netsched import errors
 from netsched.db import base
-from netsched.db.session import Repeat
+from netsched.db.transaction import Repeat, Transaction
 from netsched.model.query import Query
-
-if TYPE_CHECKING:
-    from netsched.db.session import Transaction
 
 Condition = sa.ColumnElement[bool]
 Values = Sequence[Any]

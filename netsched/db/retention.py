@@ -8,7 +8,7 @@ from netsched.db import base
 from netsched.db.agent import agent, agent_beat
 from netsched.db.binding import binding
 from netsched.db.decision import decision, plan
-from netsched.db.session import Transaction
+from netsched.db.transaction import Transaction
 
 BATCH = 1000
 

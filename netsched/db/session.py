@@ -20,6 +20,7 @@ from sqlalchemy import event, exc
 from netsched import clock as clock_module
 from netsched import errors
 from netsched.db import change
+from netsched.db.transaction import Repeat, Transaction
 
 LOG = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -27,27 +28,6 @@ IDLE = 1.0  # s after which a pooled connection is asked whether it still lives
 ATTEMPTS = 12
 # MariaDB 1213 deadlock, 1205 lock wait; PostgreSQL 40001 serialisation, 40P01 deadlock.
 RETRIED_CODES = {1213, 1205, "40001", "40P01"}
-
-
-class Repeat(Exception):
-    """Raised by a transaction's work that lost a race, which it will win or be able to explain when run again."""
-
-
-class Transaction:
-    """One open write transaction. `log` notes what changed; the notes are written as its last statement."""
-
-    def __init__(self, connection: sa.Connection, now: datetime.datetime, attempt: int = 1) -> None:
-        self.connection = connection
-        self.attempt = attempt  # beyond the first, work may check beforehand what it only tried at first
-        self.now = now  # wall clock of this server, for created_at and updated_at
-        self.changes: list[change.Entry] = []
-
-    def execute(self, statement: Any, parameters: Any = None) -> sa.CursorResult[Any]:
-        return self.connection.execute(statement, parameters)
-
-    def log(self, kind: str, object_id: str, operation: str, *scopes: str) -> None:
-        """Note a change (`operation`: create, update, delete) in every scope that it touches, before and after."""
-        self.changes.extend(change.Entry(scope, kind, object_id, operation) for scope in dict.fromkeys(scopes))
 
 
 def _parsed(url: str) -> sa.URL:

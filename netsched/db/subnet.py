@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -12,11 +12,9 @@ from netsched import errors
 from netsched.db import address, base, query
 from netsched.db.network import network
 from netsched.db.query import Fields
+from netsched.db.transaction import Transaction
 from netsched.model import addressing, scope
 from netsched.model.query import Query
-
-if TYPE_CHECKING:
-    from netsched.db.session import Transaction
 
 subnet = sa.Table(
     "subnet",

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sqlalchemy as sa
 
 from netsched.db import decision, placement
 from netsched.db.binding import binding as table
+from netsched.db.session import Database
+from netsched.db.transaction import Transaction
 from netsched.model.scheduling import Unplaced
-
-if TYPE_CHECKING:
-    from netsched.db.session import Database, Transaction
 
 CHUNK = 250
 Record = Callable[[Unplaced], Mapping[str, Any]]  # what is stored as the explanation; asked only for what is new

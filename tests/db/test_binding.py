@@ -13,7 +13,8 @@ from netsched import errors
 from netsched.db import binding, claim, decision, manual, placement
 from netsched.db.agent import agent
 from netsched.db.change import log
-from netsched.db.session import Database, Repeat, Transaction
+from netsched.db.session import Database
+from netsched.db.transaction import Repeat, Transaction
 from tests.db.placements import OPERATOR, World
 from tests.statements import counted
 

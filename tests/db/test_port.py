@@ -10,7 +10,8 @@ import sqlalchemy as sa
 from netsched import errors
 from netsched.db import base, binding, network, port, subnet
 from netsched.db.agent import agent
-from netsched.db.session import Database, Transaction
+from netsched.db.session import Database
+from netsched.db.transaction import Transaction
 from tests.cloud import ADMIN, TENANT, Cloud, ips
 from tests.statements import counted
 

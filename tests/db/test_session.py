@@ -11,7 +11,8 @@ import sqlalchemy as sa
 
 from netsched import errors
 from netsched.db import change
-from netsched.db.session import Database, Transaction
+from netsched.db.session import Database
+from netsched.db.transaction import Transaction
 
 STATE = change.log_state
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from netsched.db import binding
-from netsched.db.session import Transaction
+from netsched.db.transaction import Transaction
 from netsched.rpc.agent import Capabilities, Interest
 from tests.flow.world import ADMIN, DEATH, World
 

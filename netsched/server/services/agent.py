@@ -8,7 +8,8 @@ from typing import Any
 from netsched import errors
 from netsched.db import agent as agents
 from netsched.db import decision, manual
-from netsched.db.session import Database, Transaction
+from netsched.db.session import Database
+from netsched.db.transaction import Transaction
 from netsched.model import liveness
 from netsched.model.principal import Principal
 from netsched.model.query import Query

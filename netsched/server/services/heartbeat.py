@@ -18,7 +18,8 @@ from typing import Any, Protocol
 from netsched import errors
 from netsched.db import beat as beat_table
 from netsched.db import holder, registration
-from netsched.db.session import Database, Transaction
+from netsched.db.session import Database
+from netsched.db.transaction import Transaction
 from netsched.model import checksum
 from netsched.model import scope as scopes
 from netsched.rpc import agent as rpc

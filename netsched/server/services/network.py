@@ -9,7 +9,8 @@ from typing import Any
 from netsched import errors
 from netsched.db import address, attached, binding, network, subnet
 from netsched.db.port import DHCP_OWNER
-from netsched.db.session import Database, Transaction
+from netsched.db.session import Database
+from netsched.db.transaction import Transaction
 from netsched.model.principal import Principal
 from netsched.model.query import Query
 

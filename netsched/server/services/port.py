@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from netsched.db import binding, port
-from netsched.db.session import Database, Transaction
+from netsched.db.session import Database
+from netsched.db.transaction import Transaction
 from netsched.model.principal import Principal
 from netsched.model.query import Query
 

@@ -7,8 +7,9 @@ from typing import Any
 
 from netsched import errors
 from netsched.db import attached, binding, network, subnet
-from netsched.db.session import Database, Transaction
+from netsched.db.session import Database
 from netsched.db.subnet import Surroundings
+from netsched.db.transaction import Transaction
 from netsched.model import addressing
 from netsched.model import subnet as rules
 from netsched.model.principal import Principal
