@@ -108,7 +108,7 @@ def test_query_string(api: Api, query: str) -> None:
 @pytest.mark.parametrize("id", ["x", "%00", "%ff", "a%0ab", "..", "x" * 5000, ZERO.replace("0", "%30"), f"{ZERO}%20"])
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
 def test_id_in_a_path(api: Api, method: str, id: str) -> None:
-    body = {"network": {}} if method == "PUT" else None
+    body: dict[str, Any] | None = {"network": {}} if method == "PUT" else None
     assert api.ask(method, f"{NETWORKS}/{id}", body).status_int in (400, 404)
 
 
