@@ -36,6 +36,6 @@ def test_refused(body: bytes) -> None:
 
 
 def test_accepted() -> None:
-    assert document.parse('{"a": {"b": [1, -9223372036854775808, 1.5, "\\ud83d\\ude00", null]}}'.encode()) == {
+    assert document.parse(b'{"a": {"b": [1, -9223372036854775808, 1.5, "\\ud83d\\ude00", null]}}') == {
         "a": {"b": [1, -(2**63), 1.5, "😀", None]}
     }

@@ -27,7 +27,7 @@ ACCEPTED = [
     (types.profile, None, {}),
 ]
 
-REFUSED = [
+REFUSED: list[tuple[Any, Any]] = [
     (types.boolean, 2),
     (types.boolean, None),
     (types.boolean, []),
