@@ -44,6 +44,10 @@ def list_(connection: sa.Connection) -> list[dict[str, Any]]:
     ]
 
 
+def remove(connection: sa.Connection, server_id: str) -> None:
+    connection.execute(sa.delete(server).where(server.c.id == server_id))
+
+
 def forget(connection: sa.Connection, unseen_for: float) -> int:
     """Processes that have not been seen for that many seconds are gone. Returns how many."""
     return connection.execute(

@@ -22,6 +22,7 @@ The flow that is wired here, from a request to an agent (one arrow, one directio
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import socket
 import uuid
@@ -31,6 +32,7 @@ from typing import Any
 
 import netsched
 from netsched import clock as clocks
+from netsched import errors
 from netsched.conf import opts
 from netsched.db import network as network_table
 from netsched.db import port as port_table
@@ -134,6 +136,7 @@ class Server:
         if self.settings.role != "api":
             handler = rpc.server_handler(self.heartbeats.receive, self.delivery.pull)
             self._serving = self._transport.serve(transport.SERVER, handler)
+        self.upkeep.beat(self.driver.status())
         self.driver.start()
 
     def stop(self) -> None:
@@ -141,6 +144,8 @@ class Server:
         if self._serving is not None:
             self._serving.stop()
         self.driver.stop()
+        with contextlib.suppress(errors.Unavailable):  # then it is forgotten after an hour
+            self.upkeep.leave()
         self._transport.close()
         self.database.dispose()
 

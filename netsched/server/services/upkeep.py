@@ -45,6 +45,10 @@ class UpkeepService:
         row = {**vars(self._process), "workers": workers}
         self._database.write(lambda tx: server_table.beat(tx.connection, row))
 
+    def leave(self) -> None:
+        """This process ends: take it off the list."""
+        self._database.write(lambda tx: server_table.remove(tx.connection, self._process.id))
+
     def purge(self, on_batch: Callable[[str, int], None] = lambda what, count: None) -> dict[str, int]:
         """Delete what is older than the retention settings say; {what: rows}. `on_batch` hears of each batch."""
         keep = self._keep
