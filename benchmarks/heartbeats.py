@@ -24,10 +24,14 @@ def run(site: Site) -> Iterator[Result]:
 def measure_at(site: Site, agents: int, interval: float, case: str) -> Result:
     site.say(case)
     with site.deployment(interval) as deployment:
-        fleet = deployment.fleet(agents, ramp=max(agents / 500, 2.0) if site.plan.quick else 10.0)
-        fleet.watch(site.plan.choose(2.0, interval))  # the first beats are dearer
+        fleet = deployment.fleet(agents, ramp=site.plan.choose(3.0, 10.0), settle=False)
+        try:
+            fleet.settle(limit=60.0)
+        except TimeoutError as error:  # more than this machine can do: then that is what there is to see
+            site.say(str(error))
+        fleet.watch(2.0)  # the first beats are dearer
         before = deployment.cpu()
-        window = fleet.watch(site.plan.choose(8.0, 20.0))
+        window = fleet.watch(site.plan.choose(8.0, 15.0))
         used = deployment.cpu().since(before)
     thousands = window.answered / 1000 or 1.0
     return Result(

@@ -151,11 +151,12 @@ class Deployment:
     def client(self) -> measure.Client:
         return measure.Client(self.port)
 
-    def fleet(self, agents: int, prefix: str = "sim", ramp: float = 5.0) -> Fleet:
-        """That many simulated DHCP agents in a process of their own; returns when the server has heard them all."""
+    def fleet(self, agents: int, prefix: str = "sim", ramp: float = 5.0, settle: bool = True) -> Fleet:
+        """That many simulated DHCP agents in a process of their own; see `Fleet.settle`."""
         fleet = Fleet(self, agents, prefix, ramp)
         self._fleets.append(fleet)
-        fleet.settle()
+        if settle:
+            fleet.settle()
         return fleet
 
     def scalar(self, statement: sa.Select[Any]) -> Any:
@@ -208,15 +209,15 @@ class Fleet:
     def pid(self) -> int:
         return self._process.pid
 
-    def settle(self) -> None:
-        """Until the server has heard every agent twice, which is when it may give them work."""
+    def settle(self, limit: float = 120.0) -> None:
+        """Until the server has heard every agent twice, which is when it may give them work. Raises TimeoutError."""
         heard = (
             sa.select(sa.func.count())
             .select_from(agent.join(agent_beat, agent_beat.c.agent_id == agent.c.id))
             .where(agent_beat.c.sent_at.is_not(None), agent.c.host.startswith(f"{self._prefix}-"))
         )
         what = f"{self.agents} agents are alive"
-        measure.wait(what, lambda: self._deployment.scalar(heard) == self.agents, limit=120, pause=0.2)
+        measure.wait(what, lambda: self._deployment.scalar(heard) == self.agents, limit, pause=0.2)
 
     def watch(self, seconds: float) -> Window:
         """What happens within that time, give or take one second."""
