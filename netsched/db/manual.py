@@ -86,13 +86,16 @@ def _extra(
 def unbind(tx: Transaction, resource: tuple[str, str], agent_id: str, hold: float, by: Principal) -> bool:
     """Take the resource off that agent, for good; False if it does not hold it.
 
-    The emptied slot is left for the operator for `hold` seconds; an extra one goes idle.
+    An extra agent takes the emptied slot over, since bind there and unbind here is how operators move things. Without
+    one the slot is left for the operator for `hold` seconds. An extra slot goes idle.
     """
-    held = sa.and_(binding.of(*resource), table.c.agent_id == agent_id)
-    values = {**binding.emptied(), "hold_until": base.before_now(tx.connection, -hold)}
-    if not tx.execute(sa.update(table).where(held).values(values)).rowcount:
+    rows = placement.slots(tx.connection, [resource], locked=True)[resource]
+    row = next((row for row in rows if row["agent_id"] == agent_id), None)
+    if row is None:
         return False
-    rows = binding.vacate(tx, held)
+    hold_until = None if row["extra"] else base.before_now(tx.connection, -hold)
+    _empty_slot(tx, row, hold_until=hold_until)
+    binding.vacate(tx, _slot(row))
     base.upsert(
         tx.connection,
         bar,
@@ -100,9 +103,42 @@ def unbind(tx: Transaction, resource: tuple[str, str], agent_id: str, hold: floa
         "agent_id",  # on conflict: changes nothing
     )
     record = {"reason": "unbound by hand"}
-    slot, epoch = rows[0]["slot"], rows[0]["epoch"]
-    decision.insert(tx, [decision.Decision(*resource, slot, "unbind", epoch, agent_id, None, record, by)])
+    epoch = row["epoch"] + 1
+    decision.insert(tx, [decision.Decision(*resource, row["slot"], "unbind", epoch, agent_id, None, record, by)])
+    heir = None if row["extra"] else _heir(rows, row["demand"])
+    if heir is not None:
+        _inherit(tx, resource, row["slot"], heir, by)
     return True
+
+
+def _slot(row: Mapping[str, Any]) -> sa.ColumnElement[bool]:
+    return sa.and_(binding.of(row["resource_type"], row["resource_id"]), table.c.slot == row["slot"])
+
+
+def _empty_slot(tx: Transaction, row: Mapping[str, Any], **values: Any) -> None:
+    """As binding.emptied, if the slot is still what was read."""
+    still = sa.and_(_slot(row), table.c.epoch == row["epoch"])
+    if not tx.execute(sa.update(table).where(still).values({**binding.emptied(), **values})).rowcount:
+        raise Repeat("a slot has changed")
+
+
+def _heir(rows: Sequence[dict[str, Any]], demand: Mapping[str, int]) -> dict[str, Any] | None:
+    """The first extra slot that has an agent, and as much claimed of it as is wanted."""
+    return next((row for row in rows if row["extra"] and row["agent_id"] and row["demand"] == demand), None)
+
+
+def _inherit(tx: Transaction, resource: tuple[str, str], slot: int, heir: Mapping[str, Any], by: Principal) -> None:
+    """The extra agent moves into the emptied slot, so the DHCP port there comes to it. Its claim stays as it is."""
+    target = placement.targets(tx.connection, [heir["agent_id"]]).get(heir["agent_id"])
+    if target is None:
+        raise Repeat("the extra agent was deleted")
+    _empty_slot(tx, heir, agent_id=None, bound_at=None)
+    rows = placement.slots(tx.connection, [resource])[resource]
+    row = next(row for row in rows if row["slot"] == slot)
+    placed = placement.Placement(row, target, placement.next_epoch(rows))
+    placement.place(tx, [placed])
+    record = {"reason": "was an extra one, takes the place emptied by hand", "host": target.host}
+    decision.insert(tx, [decision.Decision(*resource, slot, "bind", placed.epoch, target.id, None, record, by)])
 
 
 def delete_agent(tx: Transaction, agent_id: str, by: Principal) -> bool:

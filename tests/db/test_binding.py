@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from netsched import errors
-from netsched.db import binding, claim, decision, manual, placement
+from netsched.db import binding, claim, decision, dhcp_port, manual, placement
 from netsched.db.agent import agent
 from netsched.db.change import log
 from netsched.db.session import Database
@@ -277,6 +277,55 @@ def test_a_manual_unbind_bars_the_agent_and_holds_the_slot(world: World) -> None
     assert world.rows(binding.bar) == [] and world.holders(net) == [first]
     assert [d["action"] for d in world.rows(decision.decision)] == ["place", "unbind", "bind"]
     assert {d["user_id"] for d in world.rows(decision.decision)[1:]} == {"anna"}
+
+
+def test_an_extra_agent_takes_the_place_that_is_emptied_by_hand(world: World) -> None:
+    """Bind there, unbind here: the network has moved, with the DHCP port that its clients know."""
+    first = world.agent("h1")
+    (net,) = world.networks(1, cidr="10.0.0.0/24")
+    world.round()
+    (before,) = world.ports(net)
+    second = world.agent("h2", network=1)
+    third = world.agent("h3")
+    bind(world, net, second)
+    assert unbind(world, net, first)
+    assert world.holders(net) == [second, None]
+    assert [(s["state"], s["extra"], s["hold_until"]) for s in world.slots(net)] == [
+        ("bound", False, None),
+        ("idle", True, None),
+    ]
+    epoch = max(slot["epoch"] for slot in world.slots(net))
+    assert world.interests(network_scope(net)) == {first: ("released", 1), second: ("held", epoch)}
+    dhcp_port.reconcile(world.database)
+    (after,) = world.ports(net)
+    same = ("id", "mac_address", "fixed_ips")
+    assert [after[name] for name in same] == [before[name] for name in same] and after["binding:host_id"] == "h2"
+    world.check_claims()
+    assert [(d["action"], d["agent_id"]) for d in world.rows(decision.decision)] == [
+        ("place", first),
+        ("bind", second),
+        ("unbind", first),
+        ("bind", second),
+    ]
+    # A replica like any other from now on: it is one of those wanted, and it moves when its agent dies.
+    world.database.write(lambda tx: binding.want(tx, "network", net, "DHCP agent", 1, {"network": 1}, ()))
+    assert world.snapshot().slots == ()
+    world.silent(second)
+    world.round()
+    assert world.holders(net) == [third, None]
+    world.check_claims()
+
+
+def test_an_unbound_extra_leaves_the_replica_alone(world: World) -> None:
+    first = world.agent("h1")
+    (net,) = world.networks(1)
+    world.round()
+    extras = [world.agent("h2"), world.agent("h3")]
+    for extra in extras:
+        bind(world, net, extra)
+    unbind(world, net, extras[0])
+    assert world.holders(net) == [first, None, extras[1]]
+    world.check_claims()
 
 
 def test_a_barred_agent_does_not_get_it_back(world: World) -> None:

@@ -158,12 +158,16 @@ def test_binding_by_hand(world: World, service: SchedulingService) -> None:
     with pytest.raises(errors.NetworkNotHostedByDhcpAgent):
         service.unbind(OPERATOR, first, "network", net)
     assert service.run_once() == 0
+    replica, extra = reasons(service, net)["slots"]
+    assert (replica["extra"], replica["host"], replica["hold_until"]) == (False, "h2", None)
+    assert (extra["extra"], extra["state"]) == (True, "idle")
+    service.unbind(OPERATOR, second, "network", net)
+    assert service.run_once() == 0
     held, extra = reasons(service, net)["slots"]
     assert held["reason"].startswith("held for the operator until") and held["hold_until"]
-    assert (extra["extra"], extra["host"]) == (True, "h2")
     events = reasons(service, net)["history"]
     done = [(e["action"], e["user_id"], e["project_id"], e["request_id"]) for e in events if e["user_id"]]
-    assert done == [("unbind", "anna", "ops", "req-1"), ("bind", "anna", "ops", "req-1")]
+    assert done == [(action, "anna", "ops", "req-1") for action in ("unbind", "bind", "unbind", "bind")]
 
 
 def test_a_hold_that_is_over_lets_the_scheduler_place_elsewhere(world: World, database: Database) -> None:
