@@ -36,7 +36,7 @@ def of(connection: sa.Connection, resource_type: str, resource_id: str) -> dict[
     about it: action, at, reason, candidates, rejections, scores (of the agent chosen), seed, alternates, plan_id. Of
     many candidates and rejections only the first are kept; candidate_count and rejected_by ({filter: n}) count all.
     History, newest first: at, action, slot, epoch, agent_id, host, reason, user_id, project_id, request_id; what
-    operators did to its agents is in it.
+    operators did to the agents that have or had it is in it.
     """
     slots = (
         connection.execute(
@@ -48,24 +48,23 @@ def of(connection: sa.Connection, resource_type: str, resource_id: str) -> dict[
         .mappings()
         .all()
     )
-    holders = sorted({row["agent_id"] for row in slots if row["agent_id"]})
-    about = sa.or_(
-        sa.and_(decision.c.resource_type == resource_type, decision.c.resource_id == resource_id),
-        sa.and_(decision.c.resource_type == ABOUT_AGENTS, decision.c.resource_id.in_(holders)),
-    )
-    query = (
-        sa.select(decision, agent.c.host)
-        .outerjoin_from(decision, agent, agent.c.id == decision.c.agent_id)
-        .where(about)
-        .order_by(decision.c.id.desc())
-        .limit(HISTORY)
-    )
-    decisions = connection.execute(query).mappings().all()
-    newest = {row["slot"]: row for row in reversed(decisions) if row["resource_type"] == resource_type}
+    about = sa.and_(decision.c.resource_type == resource_type, decision.c.resource_id == resource_id)
+    decisions = _newest(connection, about)
+    # What was done to an agent is said also where it is the reason why the resource is no longer there.
+    concerned = {row["agent_id"] for row in (*slots, *decisions) if row["agent_id"]}
+    to_agents = sa.and_(decision.c.resource_type == ABOUT_AGENTS, decision.c.resource_id.in_(sorted(concerned)))
+    both = [*decisions, *(_newest(connection, to_agents) if concerned else ())]
+    history = sorted(both, key=lambda row: -row["id"])[:HISTORY]
+    newest = {row["slot"]: row for row in reversed(decisions)}
     return {
         "slots": [_slot(row, newest.get(row["slot"])) for row in slots],
-        "history": [_event(row) for row in decisions],
+        "history": [_event(row) for row in history],
     }
+
+
+def _newest(connection: sa.Connection, about: sa.ColumnElement[bool]) -> Sequence[sa.RowMapping]:
+    query = sa.select(decision, agent.c.host).outerjoin_from(decision, agent, agent.c.id == decision.c.agent_id)
+    return connection.execute(query.where(about).order_by(decision.c.id.desc()).limit(HISTORY)).mappings().all()
 
 
 def _slot(row: sa.RowMapping, newest: sa.RowMapping | None) -> dict[str, Any]:

@@ -207,12 +207,24 @@ def test_disabling_an_agent_moves_nothing_and_is_shown(world: World, service: Sc
     first = world.agent("h1")
     (net,) = world.networks(1)
     service.run_once()
-    world.agent("h2")
+    second = world.agent("h2")
     AgentService(world.database, LIMITS).update(OPERATOR, first, {"admin_state_up": False})
     assert service.run_once() == 0
     assert world.holders(net) == [first]
     event = reasons(service, net)["history"][0]
-    assert (event["action"], event["agent_id"], event["user_id"]) == ("agent-disable", first, "anna")
+    who = ("anna", "ops", "req-1")
+    assert (event["action"], event["agent_id"], event["host"], event["at"] > "2026") == (
+        "agent-disable",
+        first,
+        "h1",
+        True,
+    )
+    assert (event["user_id"], event["project_id"], event["request_id"]) == who
+    # Also when that is why it is elsewhere by now.
+    service.unbind(OPERATOR, first, "network", net)
+    service.bind(OPERATOR, second, "network", net)
+    done = [(event["action"], event["host"]) for event in reasons(service, net)["history"]]
+    assert done == [("bind", "h2"), ("unbind", "h1"), ("agent-disable", "h1"), ("place", "h1")]
 
 
 def test_a_network_that_is_not_wanted_can_still_be_bound_by_hand(world: World, service: SchedulingService) -> None:
