@@ -23,7 +23,7 @@ from netsched.db.address import Taken, Wish, fixed_ip
 from netsched.db.agent import agent
 from netsched.db.binding import binding as table
 from netsched.db.session import Database
-from netsched.db.transaction import Transaction
+from netsched.db.transaction import Repeat, Transaction
 from netsched.model import addressing, scope
 
 Object = Mapping[str, Any]  # a port in the REST API's format
@@ -140,7 +140,7 @@ def _complete(tx: Transaction, slots: Sequence[_Slot], ports: Mapping[str, Objec
         taken = {ip["subnet_id"] for ip in have["fixed_ips"]}
         wishes += [_wish(have, s) for key, s in serving.items() if key not in taken]
         surplus += [(have, ip) for ip in have["fixed_ips"] if ip["subnet_id"] not in {*serving, *makes_own}]
-    _drop(tx, surplus, networks)
+    _drop(tx, surplus)
     taken_now, refused = _take(tx, wishes)
     changed = {one.port_id: one.network_id for one in taken_now} | {
         have["id"]: have["network_id"] for have, _ in surplus
@@ -195,18 +195,17 @@ def _take(tx: Transaction, wishes: Sequence[Wish]) -> tuple[list[Taken], list[Wi
     return taken, refused
 
 
-def _drop(
-    tx: Transaction, surplus: Sequence[tuple[Object, Mapping[str, str]]], networks: Mapping[str, subnets.Surroundings]
-) -> None:
+def _drop(tx: Transaction, surplus: Sequence[tuple[Object, Mapping[str, str]]]) -> None:
     if not surplus:
         return
-    known = {s["id"]: s for network in networks.values() for s in network.subnets}
-    returned = {ip["subnet_id"]: known[ip["subnet_id"]] for _, ip in surplus if ip["subnet_id"] in known}
+    returned = {ip["subnet_id"] for _, ip in surplus}
     address.lock(tx, returned)
-    pairs = [(have["id"], ip["subnet_id"]) for have, ip in surplus]
-    tx.execute(sa.delete(fixed_ip).where(sa.tuple_(fixed_ip.c.port_id, fixed_ip.c.subnet_id).in_(pairs)))
-    addresses = [(ip["subnet_id"], ip["ip_address"]) for _, ip in surplus if ip["subnet_id"] in returned]
-    address.release(tx, returned, addresses)
+    these = [(have["id"], ip["subnet_id"], ip["ip_address"]) for have, ip in surplus]
+    key = sa.tuple_(fixed_ip.c.port_id, fixed_ip.c.subnet_id, fixed_ip.c.ip_address)
+    if tx.execute(sa.delete(fixed_ip).where(key.in_(these))).rowcount != len(these):
+        raise Repeat("somebody else has changed a port of the DHCP service")  # never return an address twice
+    addresses = [(subnet_id, ip_address) for _, subnet_id, ip_address in these]
+    address.release(tx, subnets.by_ids(tx.connection, returned), addresses)
 
 
 def _revise(tx: Transaction, port_ids: Sequence[str], **values: Any) -> int:

@@ -8,8 +8,11 @@ import pytest
 import sqlalchemy as sa
 
 from netsched.db import base, binding, dhcp_port, manual, port
+from netsched.db.address import free_range
 from netsched.db.session import Database
 from netsched.db.subnet import subnet
+from netsched.db.transaction import Repeat
+from netsched.model import addressing
 from tests.db.placements import OPERATOR, World
 from tests.statements import counted
 
@@ -116,3 +119,20 @@ def test_two_replicas_have_two_ports(world: World) -> None:
     dhcp_port.reconcile(world.database)
     assert sorted(addresses(world, net)) == [["10.0.0.2"], ["10.0.0.3"]]
     assert sorted(p["binding:host_id"] for p in world.ports(net)) == ["h1", "h2"]
+
+
+def test_an_address_is_returned_once_and_by_the_pools_as_they_are(world: World) -> None:
+    """The reconciler's guard by itself: what it has read may be another's past by the time it holds the lock."""
+    net = placed(world)
+    (read,) = world.ports(net)
+    (ip,) = read["fixed_ips"]
+    pools = [{"start": "10.0.0.100", "end": "10.0.0.200"}]
+
+    def work(tx: Any) -> None:
+        tx.execute(sa.update(subnet).where(subnet.c.id == ip["subnet_id"]).values(allocation_pools=pools))
+        dhcp_port._drop(tx, [(read, ip)])
+        with pytest.raises(Repeat):
+            dhcp_port._drop(tx, [(read, ip)])
+
+    world.database.write(work)
+    assert f"{addressing.number('10.0.0.2'):032x}" not in {row["first"] for row in world.rows(free_range)}
