@@ -66,8 +66,6 @@ class Demo:
         conf = start.configure("netsched-demo", "", [])
         conf.set_override("interval", INTERVAL, group="heartbeat")
         conf.set_override("write_delay", 0.1, group="heartbeat")
-        conf.set_override("log_file", str(self._directory / "server.log"))
-        start.logging.setup(conf, "netsched")
         self.deployment = Standalone(conf, self._directory, "127.0.0.1", 0)
         self._closing.callback(self.deployment.stop)
         self.deployment.start()

@@ -71,6 +71,7 @@ class Standalone:
         for directory, mode in ((data, 0o755), (data / "agents", 0o755), (data / "log", 0o750)):
             directory.mkdir(parents=True, exist_ok=True, mode=mode)
         (data / "netsched.db").touch(mode=0o600)
+        start.log_to(conf, data / "log" / "server.log")
         conf.set_override("connection", f"sqlite:///{data}/netsched.db", group="database")
         conf.set_override("transport", f"unix://{data}/netsched.sock", group="messaging")
         database = Database(conf.database.connection)
@@ -165,7 +166,7 @@ def _welcome(deployment: Standalone, driver: str, agents: int) -> None:
     print("  try: netsched network create blue")
     print("       netsched subnet create --network blue --subnet-range 10.0.0.0/24 blue-v4")
     print("       netsched explain network blue")
-    print("  Ctrl-C ends it", flush=True)
+    print(f"  logs are in {deployment.data}/log; Ctrl-C ends it", flush=True)
 
 
 def _watch(deployment: Standalone, stopping: threading.Event) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pathlib
 import signal
 import sys
 import threading
@@ -54,6 +55,14 @@ def configure(prog: str, about: str, argv: Sequence[str] | None = None, cli: Seq
     except RuntimeError as error:  # use_journal; under systemd, standard error ends in the journal without it
         raise SystemExit(die(f"{error}: leave use_journal out, or pip install systemd-python")) from error
     return conf
+
+
+def log_to(conf: Conf, path: pathlib.Path) -> None:
+    """Log to that file, unless the operator said where to: for programs whose output people read."""
+    if not (conf.log_file or conf.log_dir or conf.use_journal):
+        conf.set_override("log_file", str(path))
+        conf.set_override("use_stderr", False)
+        logging.setup(conf, "netsched")
 
 
 def _check_values(conf: Conf) -> None:

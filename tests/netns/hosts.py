@@ -148,7 +148,9 @@ class Client:
         lease_file, pid_file = self._scratch / "dhclient.leases", self._scratch / "dhclient.pid"
         kind = "-4" if version == 4 else "-6 -D LL"
         self.run(f"dhclient {kind} -1 -sf /bin/true -lf {lease_file} -pf {pid_file} eth0", timeout=30)
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        # It has the lease and goes on as a daemon, which writes its pid in its own time.
+        wait_for(lambda: pid_file.exists() and pid_file.read_text().strip(), 10)
+        with contextlib.suppress(ProcessLookupError):
             os.kill(int(pid_file.read_text()), 9)
         return lease_file.read_text()
 

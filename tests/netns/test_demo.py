@@ -40,6 +40,7 @@ def test_the_story_is_told_to_the_end() -> None:
     assert told.returncode == 0, told.stdout + told.stderr
     for line in ("bound to the agent on", "leased 10.0.0.2", "killed with -9", "dead after", "moved to", "by unicast"):
         assert line in told.stdout
+    assert told.stderr == ""  # the log is in a file
     assert told.stdout.splitlines()[-1].startswith("The demo succeeded in ")
     assert leftovers() == before
 
