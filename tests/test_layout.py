@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import configparser
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -75,3 +76,12 @@ def test_patching_is_explained() -> None:
         for number, line in enumerate(lines):
             if path != Path(__file__) and "mock.patch" in line:
                 assert "#" in line or lines[number - 1].lstrip().startswith("#"), f"{name(path)}:{number + 1}"
+
+
+def test_tox_has_every_step() -> None:
+    """tools/test.sh finds the folders of tests by itself; tox wants a list."""
+    tox = configparser.ConfigParser()
+    tox.read(ROOT / "tox.ini")
+    named = {word.strip() for word in tox["tox"]["envlist"].replace("\n", ",").split(",") if word.strip()}
+    folders = {path.parent.name for path in (ROOT / "tests").glob("*/test_*.py")} | {"unit"}
+    assert named == {"lint", "types", "imports", "docs", "package"} | folders
