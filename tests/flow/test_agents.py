@@ -60,6 +60,30 @@ def test_a_disabled_agent_keeps_what_it_has_and_gets_nothing_new(world: World) -
     assert all(world.holders(network) == [other] for network in later)
 
 
+def test_a_disabled_agent_may_be_told_to_stop_serving(world: World) -> None:
+    """enable_services_on_agents_with_admin_state_down = false: on the host, without moving anything."""
+    for node in world.nodes.values():
+        node.serve_when_admin_down = False
+        node.restart()
+    network = world.network()
+    world.run(4)
+    (host,) = world.holders(network)
+    node = world.nodes[host]
+    assert scope_of(network) in node.machine.scopes
+    agents(world).update(ADMIN, id_of(host), {"admin_state_up": False})
+    world.run(3 * INTERVAL)
+    assert node.machine.scopes == {}
+    port = world.port(network)
+    world.run(DEATH)
+    assert node.machine.scopes == {} and world.holders(network) == [host], "it stops, and moves nothing"
+    node.restart()
+    world.run(3 * INTERVAL)
+    assert node.machine.scopes == {}
+    agents(world).update(ADMIN, id_of(host), {"admin_state_up": True})
+    world.settle()
+    assert port in node.machine.scopes[scope_of(network)]["port"]
+
+
 def test_what_cannot_be_applied_shows_on_the_binding_until_it_works(world: World) -> None:
     network = world.network()
     world.run(4)

@@ -15,7 +15,8 @@ import pytest
 
 from netsched.db import change
 from netsched.rpc.agent import PullAnswer, PullRequest
-from tests.flow.world import ADMIN, World, scope_of
+from netsched.server.services.delivery import DeliverySettings
+from tests.flow.world import ADMIN, DEATH, INTERVAL, WAYS, World, scope_of
 
 Step = Callable[[World, "Things"], None]
 
@@ -92,9 +93,9 @@ def play(world: World, story: list[Step], between: Callable[[World], None] = lam
 
 
 @pytest.mark.parametrize("story", STORIES)
-@pytest.mark.parametrize("seed", range(3))
-def test_lost_doubled_and_reordered_messages(tmp_path: Path, story: str, seed: int) -> None:
-    world = World(tmp_path, seed=seed)
+@pytest.mark.parametrize(("seed", "way"), list(enumerate(WAYS)))
+def test_lost_doubled_and_reordered_messages(tmp_path: Path, story: str, seed: int, way: DeliverySettings) -> None:
+    world = World(tmp_path, seed=seed, delivery=way)
     things = Things()
     with world.weather(drop=0.3, duplicate=0.3, reorder=True):
         for step in STORIES[story]:
@@ -126,6 +127,31 @@ def test_a_server_replaced_between_any_two_steps(tmp_path: Path, story: str) -> 
         world.start_server()
 
     play(world, STORIES[story], replace)
+
+
+def test_a_long_outage_of_all_servers_changes_nothing_on_the_hosts(tmp_path: Path) -> None:
+    world = World(tmp_path, agents=5)
+    networks = [world.network() for _ in range(10)]
+    world.settle()
+    held = {host: dict(node.machine.scopes) for host, node in world.nodes.items()}
+    where = [world.holders(network) for network in networks]
+    applied = {host: len(node.driver.calls) for host, node in world.nodes.items()}
+    world.kill_server()
+    world.run(3 * DEATH)
+    assert {host: node.machine.scopes for host, node in world.nodes.items()} == held
+    assert {host: len(node.driver.calls) for host, node in world.nodes.items()} == applied
+    port = world.port(networks[0])  # another server took the request, and died before it could tell anybody
+    heard: dict[str, float] = {}
+    world.transport.route = lambda envelope: (
+        heard.setdefault(str(envelope.payload.get("host")), world.clock.monotonic()) and [envelope]
+    )
+    returned = world.clock.monotonic()
+    world.start_server()
+    world.settle()
+    assert [world.holders(network) for network in networks] == where, "silence of all is no death"
+    assert port in world.nodes[where[0][0]].machine.scopes[scope_of(networks[0])]["port"]
+    beats = [heard[host] - returned for host in world.nodes]
+    assert max(beats) <= 2 * INTERVAL and len(set(beats)) > 1, "back within an interval, and not all at once"
 
 
 @pytest.mark.parametrize("point", ["committed", "stamped", "sent"])

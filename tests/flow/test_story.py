@@ -6,10 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from netsched.server.services.delivery import DeliverySettings
-from tests.flow.world import ADMIN, World, scope_of
-
-WAYS = [DeliverySettings(mode, payload) for mode in ("push", "beat") for payload in ("full", "id")]
+from tests.flow.world import ADMIN, WAYS, World, scope_of
 
 
 @pytest.fixture(params=WAYS, ids=lambda way: f"{way.mode}-{way.payload}")

@@ -45,6 +45,7 @@ ADMIN = Principal("operator", "project-1", ("admin",), True, "req-1")
 INTERVAL = 1.0
 LIMITS = liveness.Limits.for_interval(INTERVAL)
 STEP = 0.25
+WAYS = [DeliverySettings(mode, payload) for mode in ("push", "beat") for payload in ("full", "id")]
 DEATH = LIMITS.dead_after + 3 * INTERVAL  # until a silent agent's networks have moved
 
 
@@ -54,6 +55,7 @@ class Node:
     def __init__(
         self, world: World, host: str, agent_type: str = "DHCP agent", capabilities: Capabilities | None = None
     ) -> None:
+        self.serve_when_admin_down = True
         self.world = world
         self.host = host
         self.machine = FakeMachine()
@@ -76,7 +78,13 @@ class Node:
 
     def start(self) -> None:
         self.driver = FakeDriver(self.machine)
-        settings = AgentSettings(workers=1, seed=hash_of(self.host), boot_id="boot", spread=0.0)
+        settings = AgentSettings(
+            workers=1,
+            seed=hash_of(self.host),
+            boot_id="boot",
+            spread=0.0,
+            serve_when_admin_down=self.serve_when_admin_down,
+        )
         store = DirectoryStore(self.disk)
         transport = self.world.transport
         self.agent = Agent(self.identity, self.driver, ToServer(transport), store, self.world.clock, settings)
