@@ -37,15 +37,22 @@ class Deployment:
     def command(self, program: str, *arguments: str, config: pathlib.Path | None = None) -> list[str]:
         return [sys.executable, "-m", f"netsched.cmd.{program}", f"--config-file={config or self.config}", *arguments]
 
-    def start(self, name: str, command: list[str]) -> subprocess.Popen[bytes]:
+    def start(self, name: str, command: list[str], **environment: str) -> subprocess.Popen[bytes]:
+        env = {**os.environ, **environment}
         with (self.directory / f"{name}.log").open("ab") as log:
-            self.processes[name] = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.processes[name] = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env)
         return self.processes[name]
 
     def start_server(self, name: str = "server", *arguments: str) -> None:
         self.start(name, self.command("server", *arguments))
         if "--workers" not in arguments:
             self.wait("the API answers", self.answers)
+
+    def start_wsgi(self, name: str = "wsgi") -> None:
+        """The API alone, in a WSGI server that knows nothing of netsched."""
+        command = [sys.executable, "-m", "waitress", f"--listen=127.0.0.1:{self.port}", "netsched.wsgi:application"]
+        self.start(name, command, NETSCHED_CONFIG_FILE=str(self.config))
+        self.wait("the API answers", self.answers)
 
     def start_agent(self, host: str) -> None:
         config = self.directory / f"{host}.conf"

@@ -46,16 +46,16 @@ def test_one_server_with_postgresql(tmp_path: Path, postgresql: PostgreSQL, rabb
 
 
 def test_workers_apart_with_mariadb(tmp_path: Path, mariadb: MariaDB, rabbitmq: RabbitMQ) -> None:
-    """`netsched-server --workers` twice beside a server; one of them dies, and nobody notices."""
+    """`netsched-server --workers` twice beside any WSGI server; one of them dies, and nobody notices."""
     with deployed(tmp_path, mariadb.url(), rabbitmq) as deployment:
         deployment.start_server("workers-1", "--workers")
         deployment.start_server("workers-2", "--workers")
-        deployment.start_server()
+        deployment.start_wsgi()
 
         def roles() -> list[str]:
             return sorted(server["role"] for server in deployment.rest("GET", "servers")["servers"])
 
-        deployment.wait("all are listed", lambda: roles() == ["server", "workers", "workers"])
+        deployment.wait("all are listed", lambda: roles() == ["api", "workers", "workers"])
         deployment.kill("workers-1")
         a_network_moves(deployment)
 
