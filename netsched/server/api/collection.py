@@ -73,7 +73,8 @@ class Readable:
         for name in given:
             attribute = self._definition.attributes[name]
             if name in body and attribute.is_guarded(body[name], on_post=verb == "create"):
-                request.rights.check_attribute(f"{verb}_{self._name}:{name}", target)
+                for part in (name, *_parts(name, body[name])):
+                    request.rights.check_attribute(f"{verb}_{self._name}:{part}", target)
 
 
 class Collection(Readable):
@@ -120,6 +121,12 @@ def _inner(document: Mapping[str, Any], key: str) -> Any:
     if unknown:
         raise errors.HTTPBadRequest(reason=f"Unrecognized attribute(s) '{unknown[0][:100]}'")
     return document[key]
+
+
+def _parts(name: str, value: Any) -> list[str]:
+    """What rules call the members of an attribute that is a list of dictionaries: ``fixed_ips:ip_address``."""
+    members = [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+    return sorted({f"{name}:{key}" for item in members for key in item})
 
 
 def _project(body: Object, own: str) -> str:
