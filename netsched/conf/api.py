@@ -16,4 +16,10 @@ OPTS = [
     cfg.StrOpt("policy_file", help="Overrides of the default policy (YAML); see policy.yaml.sample."),
     cfg.IntOpt("max_limit", default=0, min=0, help="Objects per page at most; 0 for no limit."),
     cfg.IntOpt("max_body", default=1024 * 1024, min=1024, help="Bytes of a request body at most."),
+    cfg.BoolOpt(
+        "forwarded",
+        default=False,
+        help="Believe X-Forwarded-Proto, X-Forwarded-Host and X-Forwarded-Prefix when links are made. Only safe behind "
+        "a proxy that sets or removes all three: otherwise any client says where links lead.",
+    ),
 ]

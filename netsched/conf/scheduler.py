@@ -24,9 +24,16 @@ OPTS = [
         min=0,
         help="Seconds for which a slot that an operator emptied is left alone.",
     ),
-    # Names of the Grizzly release, read so that an old file still means what it said; a hint is printed.
-    cfg.IntOpt("agent_down_time", help="Grizzly's name. Use [heartbeat] interval: agents are dead after 4 intervals."),
-    cfg.IntOpt("report_interval", help="Grizzly's name. Use [heartbeat] interval."),
-    cfg.StrOpt("network_scheduler_driver", help="Grizzly's name. Use [scheduler] profile."),
-    cfg.BoolOpt("network_auto_schedule", help="Grizzly's name. Use [scheduler] auto_schedule."),
+    # Names of the Grizzly release in the groups that they had there, read so that an old file still means what it said;
+    # a hint is printed.
+    cfg.IntOpt(
+        "agent_down_time",
+        help="Grizzly's name. Use [heartbeat] interval: agents are dead after 4 intervals.",
+        deprecated_group="DEFAULT",
+    ),
+    cfg.FloatOpt("report_interval", help="Grizzly's name. Use [heartbeat] interval.", deprecated_group="AGENT"),
+    cfg.StrOpt("network_scheduler_driver", help="Grizzly's name. Use [scheduler] profile.", deprecated_group="DEFAULT"),
+    cfg.BoolOpt(
+        "network_auto_schedule", help="Grizzly's name. Use [scheduler] auto_schedule.", deprecated_group="DEFAULT"
+    ),
 ]

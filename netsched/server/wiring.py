@@ -204,7 +204,7 @@ def settings_from(conf: Any, role: str) -> Settings:
             decisions=conf.database.keep_decisions,
             dead_agents=conf.database.keep_dead_agents,
         ),
-        api=ApiSettings(max_limit=conf.api.max_limit, max_body=conf.api.max_body),
+        api=ApiSettings(conf.api.max_limit, conf.api.max_body, conf.api.forwarded),
         host=conf.server.host or socket.gethostname(),
         role=role,
     )
