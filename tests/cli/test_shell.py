@@ -73,6 +73,9 @@ def test_the_program_passes_standalone_on() -> None:
     assert helped.returncode == 0 and "--bind" in helped.stdout
     helped = subprocess.run([*program, "--help"], capture_output=True, text=True, env=environment())
     assert helped.returncode == 0 and "agent list" in helped.stdout
+    late = run("--quiet", "standalone")
+    assert late.code == 2 and "must be the first word" in late.err
+    assert "usage: netsched standalone [options]" in run("--quiet", "standalone", "--agents", "2").err
 
 
 def test_an_unknown_command_is_a_usage_error() -> None:
