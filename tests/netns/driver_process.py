@@ -70,6 +70,10 @@ def main(host: str, state_dir: str, settings: str) -> None:
             answer: Any = "timeout" if not answers.settled.wait(20) else answers.error
         elif command == "actual":
             answer = sorted(driver.actual())
+        elif command == "apply":  # by itself, without the loop
+            answer = driver.apply(*arguments)
+        elif command == "check":
+            answer = driver.check(*arguments)
         else:
             answer = answers.faults
         print(json.dumps(answer), flush=True)

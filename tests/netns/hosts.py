@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from netsched.agents.base.driver import Content
 from netsched.agents.dhcp import compute
 from netsched.agents.kernel.host import Host
 from tests.fakes.content import NetworkContent
@@ -77,6 +78,13 @@ class Node(Host):
 
     def actual(self) -> list[str]:
         return self._ask("actual")
+
+    def apply(self, scope: str, wanted: Content | None) -> None:
+        """The driver's own, which an error ends: see `log`."""
+        self._ask("apply", scope, wanted)
+
+    def check(self, scope: str, wanted: Content | None) -> bool:
+        return self._ask("check", scope, wanted)
 
     def faults(self) -> list[str]:
         return self._ask("faults")
