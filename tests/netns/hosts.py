@@ -162,9 +162,14 @@ class Client:
             os.kill(int(pid_file.read_text()), 9)
         return lease_file.read_text()
 
-    def dhcpcd(self) -> str:
+    def dhcpcd(self, version: int = 4) -> str:
         """One lease by dhcpcd, which sets the address and routes: `ip addr` afterwards."""
-        self.run("dhcpcd -4 -1 -B -t 8 --noarp -c /bin/true eth0")
+        options = "-4 --noarp"
+        if version == 6:
+            config = self._scratch / "dhcpcd.conf"
+            config.write_text("noipv6rs\nia_na\n")  # else it asks only where a router's advertisement says so
+            options = f"-6 -f {config}"
+        self.run(f"dhcpcd {options} -1 -B -t 8 -c /bin/true eth0")
         return self.run("ip addr show eth0")
 
     def resolve(self, name: str, server: str, family: str = "A") -> list[str]:

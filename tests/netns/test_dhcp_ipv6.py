@@ -38,6 +38,13 @@ def test_a_reserved_address_by_dhcp(node1: Node) -> None:
     assert "option dhcp6.name-servers fd00:1::2;" in said and 'dhcp6.domain-search "openstacklocal.";' in said
 
 
+def test_another_client_gets_it_too(node1: Node) -> None:
+    node1.want(ipv6("dhcpv6-stateful", None))
+    client = node1.client("vm1", NETWORK, "fa:16:3e:00:00:05")
+    ready(client)
+    assert "inet6 fd00:1::51/128" in client.dhcpcd(6)
+
+
 def test_both_versions_on_one_network_and_names_for_both(node1: Node) -> None:
     content = ipv6("dhcpv6-stateful", None)
     content.subnet(2, "10.0.0.0/24")
