@@ -17,6 +17,7 @@ from netsched.db.network import network
 from netsched.db.query import Fields
 from netsched.db.transaction import Transaction
 from netsched.model import addressing, scope
+from netsched.model.permission import Permit, anyone
 from netsched.model.query import Query
 
 MAC_BASE = "fa:16:3e"
@@ -99,19 +100,25 @@ FIELDS = Fields(
 
 
 def insert_many(
-    tx: Transaction, ports: Sequence[Mapping[str, Any]], visible_to: str | None = None, mac_base: str = MAC_BASE
+    tx: Transaction,
+    ports: Sequence[Mapping[str, Any]],
+    visible_to: str | None = None,
+    mac_base: str = MAC_BASE,
+    permit: Permit = anyone,
 ) -> list[dict[str, Any]]:
     """Create ports, all or none, in a number of statements that does not grow with theirs (up to 100).
 
     `ports` hold attributes of the REST API; network_id is required. Without mac_address one is made up, without
     fixed_ips addresses are allocated (see wish.py). Raises NetworkNotFound (also for a network that the project
-    `visible_to` may not see), MacAddressInUse, IpAddressAlreadyAllocated, IpAddressGenerationFailure,
-    InvalidIpForSubnet, InvalidIpForNetwork, InvalidInput.
+    `visible_to` may not see), what `permit` raises, MacAddressInUse, IpAddressAlreadyAllocated,
+    IpAddressGenerationFailure, InvalidIpForSubnet, InvalidIpForNetwork, InvalidInput.
     """
     networks = subnets.surroundings(tx, [wanted["network_id"] for wanted in ports])
-    for wanted in ports:
-        if wanted["network_id"] not in networks or not networks[wanted["network_id"]].visible_to(visible_to):
+    for position, wanted in enumerate(ports):
+        around = networks.get(wanted["network_id"])
+        if around is None or not around.visible_to(visible_to):
             raise errors.NetworkNotFound(id=wanted["network_id"])
+        permit(position, around.project_id)
     rows = [_row(tx, wanted) for wanted in ports]
     _give_macs(tx, rows, mac_base)
     wishes = []

@@ -44,7 +44,7 @@ class Readable:
         request.rights.check(f"update_{self._name}", current)
         given = _inner(request.document(), self._name)
         changes = self._definition.parse_put(given)
-        self._check_attributes(request, "update", changes, current, given)
+        self._check_update(request, given, changes, current)
         changed = self._updates.update(request.principal, current["id"], changes, if_match)
         return Answer(body={self._name: self._show(request, changed)})
 
@@ -66,6 +66,9 @@ class Readable:
 
     def _show(self, request: ApiRequest, object_: Object, fields: tuple[str, ...] = ()) -> Object:
         return self._definition.show(object_, fields, request.rights.hidden(self._name, object_))
+
+    def _check_update(self, request: ApiRequest, given: Any, changes: Object, current: Mapping[str, Any]) -> None:
+        self._check_attributes(request, "update", changes, current, given)
 
     def _check_attributes(
         self, request: ApiRequest, verb: str, body: Object, target: Mapping[str, Any], given: Mapping[str, Any]
@@ -92,26 +95,27 @@ class Collection(Readable):
         items = _inner(document, plural) if bulk else [_inner(document, self._name)]
         if not isinstance(items, list) or not items:
             raise errors.HTTPBadRequest(reason=f"Unable to find '{plural}' in request body")
-        created = self._service.create(request.principal, self._bodies(request, items))
+        created = self._create(request, items, [self._body(request, given) for given in items])
         shown = [self._show(request, o) for o in created]
         return Answer(201, {plural: shown} if bulk else {self._name: shown[0]})
 
-    def _bodies(self, request: ApiRequest, items: list[Any]) -> list[Object]:
-        bodies = []
-        for given in items:
-            body = self._definition.parse_post(given)
-            body["project_id"] = _project(body, request.principal.project_id)
-            target = {**body, **self._more_of_target(request, body)}
-            if body["project_id"] != request.principal.project_id:
-                request.rights.check(f"create_{self._name}:project_id", target)
-            request.rights.check(f"create_{self._name}", target)
-            self._check_attributes(request, "create", body, target, given)
-            bodies.append(body)
-        return bodies
+    def _body(self, request: ApiRequest, given: Any) -> Object:
+        body = self._definition.parse_post(given)
+        body["project_id"] = _project(body, request.principal.project_id)
+        return body
 
-    def _more_of_target(self, request: ApiRequest, body: Object) -> Mapping[str, Any]:
-        """What the rules of creating want to know besides the body."""
-        return {}
+    def _create(self, request: ApiRequest, items: list[Any], bodies: list[Object]) -> list[Object]:
+        """`items` as given, `bodies` as parsed."""
+        for given, body in zip(items, bodies, strict=True):
+            self._check_create(request, given, body, body)
+        return self._service.create(request.principal, bodies)
+
+    def _check_create(self, request: ApiRequest, given: Any, body: Object, target: Mapping[str, Any]) -> None:
+        """`target`: the body, and what else rules may use."""
+        if body["project_id"] != request.principal.project_id:
+            request.rights.check(f"create_{self._name}:project_id", target)
+        request.rights.check(f"create_{self._name}", target)
+        self._check_attributes(request, "create", body, target, given)
 
 
 def _inner(document: Mapping[str, Any], key: str) -> Any:

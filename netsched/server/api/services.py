@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from netsched.model.permission import Permit
 from netsched.model.principal import Principal
 from netsched.model.query import Query
 
@@ -25,6 +26,10 @@ class Updates(Reads, Protocol):
 
 class Crud(Updates, Protocol):
     def create(self, principal: Principal, bodies: list[Object]) -> list[Object]: ...
+
+
+class CrudOnNetwork(Crud, Protocol):
+    def create(self, principal: Principal, bodies: list[Object], permit: Permit = ...) -> list[Object]: ...
 
 
 class Scheduling(Protocol):
@@ -48,8 +53,8 @@ class Status(Protocol):
 @dataclass(frozen=True)
 class Services:
     network: Crud
-    subnet: Crud
-    port: Crud
+    subnet: CrudOnNetwork
+    port: CrudOnNetwork
     agent: Updates
     scheduling: Scheduling
     status: Status

@@ -3,7 +3,7 @@
 Rule names are the incumbent's (`create_network`, `create_network:shared`), so that its policy files carry over. A rule
 with an attribute's name guards setting it (create, update) or seeing it (get); one more name is a member of an
 attribute that is a list of dictionaries (`create_port:fixed_ips:ip_address`). Rules may use the target's project_id,
-tenant_id, shared and, for subnets and for mac_address and fixed_ips of ports, network:project_id.
+tenant_id, shared and, to create subnets and ports and to give a port addresses, network:project_id.
 
 Review notes: a rule that needs a query is a bug (what a tenant sees at all is decided in the services' queries).
 """

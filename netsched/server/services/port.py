@@ -8,6 +8,7 @@ from typing import Any
 from netsched.db import binding, port
 from netsched.db.session import Database
 from netsched.db.transaction import Transaction
+from netsched.model.permission import Permit, anyone
 from netsched.model.principal import Principal
 from netsched.model.query import Query
 
@@ -21,10 +22,10 @@ class PortService:
         self._database = database
         self._mac_base = ":".join(mac_base.split(":")[:3])
 
-    def create(self, principal: Principal, bodies: Objects) -> Objects:
-        """Raises what `port.insert_many` raises; on others' networks only where these are shared."""
+    def create(self, principal: Principal, bodies: Objects, permit: Permit = anyone) -> Objects:
+        """Raises what `permit` and `port.insert_many` raise; on others' networks only where these are shared."""
         owned = [{"project_id": principal.project_id, **body} for body in bodies]
-        return self._database.write(lambda tx: port.insert_many(tx, owned, principal.sees, self._mac_base))
+        return self._database.write(lambda tx: port.insert_many(tx, owned, principal.sees, self._mac_base, permit))
 
     def get(self, principal: Principal, id: str) -> Object:
         with self._database.read() as connection:

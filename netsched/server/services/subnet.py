@@ -12,6 +12,7 @@ from netsched.db.subnet import Surroundings
 from netsched.db.transaction import Transaction
 from netsched.model import addressing
 from netsched.model import subnet as rules
+from netsched.model.permission import Permit, anyone
 from netsched.model.principal import Principal
 from netsched.model.query import Query
 
@@ -26,8 +27,8 @@ class SubnetService:
         self._database = database
         self._replicas = dhcp_agents_per_network
 
-    def create(self, principal: Principal, bodies: Objects) -> Objects:
-        """Raises NetworkNotFound, InvalidInput and the errors of pools and gateways (model/subnet.py)."""
+    def create(self, principal: Principal, bodies: Objects, permit: Permit = anyone) -> Objects:
+        """Raises NetworkNotFound, what `permit` raises, and InvalidInput and others of model/subnet.py."""
         owned = [rules.completed({"project_id": principal.project_id, **body}) for body in bodies]
 
         def work(tx: Transaction) -> Objects:
@@ -38,6 +39,7 @@ class SubnetService:
                 around = networks.get(body["network_id"])
                 if around is None or not around.visible_to(principal.sees):
                     raise errors.NetworkNotFound(id=body["network_id"])
+                permit(position, around.project_id)
                 siblings = [other for other in owned[:position] if other["network_id"] == around.id]
                 rules.check_overlap(body, [*around.subnets, *siblings])
             created = subnet.insert_many(tx, owned)

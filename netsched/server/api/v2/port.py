@@ -1,4 +1,4 @@
-"""Ports: some attributes are for whoever owns the network, so their rules ask who that is."""
+"""Ports: which MAC and which addresses one has is for whoever owns the network."""
 
 from __future__ import annotations
 
@@ -6,32 +6,27 @@ from collections.abc import Mapping
 from typing import Any
 
 from netsched import errors
-from netsched.server.api.collection import Collection
-from netsched.server.api.network_owner import NetworkOwners
 from netsched.server.api.request import ApiRequest
-from netsched.server.api.services import Crud, Object
+from netsched.server.api.services import CrudOnNetwork, Object, Reads
+from netsched.server.api.v2.on_network import OnNetwork
 from netsched.wire.port import PORT
 
 OF_THE_NETWORK = ("mac_address", "fixed_ips")
 
 
-class Ports(Collection):
-    def __init__(self, service: Crud, owners: NetworkOwners, max_limit: int) -> None:
+class Ports(OnNetwork):
+    def __init__(self, service: CrudOnNetwork, networks: Reads, max_limit: int) -> None:
         super().__init__(PORT, service, max_limit)
-        self._owners = owners
+        self._networks = networks
 
-    def _check_attributes(
-        self, request: ApiRequest, verb: str, body: Object, target: Mapping[str, Any], given: Mapping[str, Any]
-    ) -> None:
+    def _check_update(self, request: ApiRequest, given: Any, changes: Object, current: Mapping[str, Any]) -> None:
         """The network is read only where an answer depends on it."""
-        if not request.principal.is_admin and any(name in given for name in OF_THE_NETWORK):
-            target = {**target, "network:project_id": self._owner(request, verb, target["network_id"])}
-        super()._check_attributes(request, verb, body, target, given)
+        if not request.principal.is_admin and any(name in changes for name in OF_THE_NETWORK):
+            current = {**current, "network:project_id": self._owner(request, current["network_id"])}
+        super()._check_update(request, given, changes, current)
 
-    def _owner(self, request: ApiRequest, verb: str, network_id: str) -> str | None:
+    def _owner(self, request: ApiRequest, network_id: str) -> str | None:
         try:
-            return self._owners.project_of(request, network_id)
+            return str(self._networks.get(request.principal, network_id)["project_id"])
         except errors.NetworkNotFound:
-            if verb == "create":
-                raise
             return None  # an administrator made the port for this caller, who does not see the network

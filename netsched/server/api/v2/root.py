@@ -5,13 +5,12 @@ from __future__ import annotations
 import functools
 
 from netsched.server.api import openapi
-from netsched.server.api.network_owner import NetworkOwners
 from netsched.server.api.routing import Route
 from netsched.server.api.services import Services
 from netsched.server.api.v2 import agent, network, operator, version
 from netsched.server.api.v2.availability_zone import AvailabilityZones
+from netsched.server.api.v2.on_network import OnNetwork
 from netsched.server.api.v2.port import Ports
-from netsched.server.api.v2.subnet import Subnets
 from netsched.wire.agent import AGENT
 from netsched.wire.availability_zone import AVAILABILITY_ZONE
 from netsched.wire.network import NETWORK
@@ -22,9 +21,8 @@ from netsched.wire.subnet import SUBNET
 def routes(services: Services, max_limit: int, release: str) -> list[Route]:
     documents = version.Documents((NETWORK, SUBNET, PORT), lambda: description())
     networks = network.Networks(services.network, services.scheduling, max_limit)
-    owners = NetworkOwners(services.network)
-    subnets = Subnets(services.subnet, owners, max_limit)
-    ports = Ports(services.port, owners, max_limit)
+    subnets = OnNetwork(SUBNET, services.subnet, max_limit)
+    ports = Ports(services.port, services.network, max_limit)
     agents = agent.Agents(services.agent, services.scheduling, max_limit)
     zones = AvailabilityZones(services.agent)
     operators = operator.Operators(services.status)
