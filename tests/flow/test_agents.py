@@ -84,6 +84,27 @@ def test_a_disabled_agent_may_be_told_to_stop_serving(world: World) -> None:
     assert port in node.machine.scopes[scope_of(network)]["port"]
 
 
+def test_a_network_moved_by_hand_is_served_throughout(world: World) -> None:
+    """Bind there, unbind here: the agent that was an extra one keeps it, with the port of the place it takes over."""
+    network = world.network()
+    world.run(4)
+    (before,) = world.holders(network)
+    (after,) = {"h1", "h2"} - {before}
+    (port,) = world.truth()[scope_of(network)]["port"]
+    scheduling = world.servers[0].scheduling
+    scheduling.bind(ADMIN, id_of(after), "network", network)
+    world.run(4)
+    assert world.holders(network) == ["h1", "h2"] and scope_of(network) in world.nodes[after].machine.scopes
+    calls = world.nodes[after].driver.calls
+    scheduling.unbind(ADMIN, id_of(before), "network", network)
+    world.settle()
+    assert world.holders(network) == [after] and ("remove", scope_of(network)) not in calls
+    assert world.nodes[before].machine.scopes == {}
+    assert list(world.nodes[after].machine.scopes[scope_of(network)]["port"]) == [port]
+    world.run(10 * INTERVAL)  # the hold of a place emptied by hand, and more
+    assert world.holders(network) == [after]
+
+
 def test_what_cannot_be_applied_shows_on_the_binding_until_it_works(world: World) -> None:
     network = world.network()
     world.run(4)
