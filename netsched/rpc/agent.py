@@ -8,6 +8,10 @@ echo opens the conversation and proves nothing.
 How a copy stays current: a notice is a delta with a predecessor. See agents/base/cache.py for the rules.
 
 Version history: 1.0 first.
+
+A beat says the highest version that its agent speaks; servers keep it with the agent and send no higher one. Within 1.x
+that takes no code: readers ignore fields that they do not know, and fields that are added have defaults. A message that
+older agents would misread is cast in `ToAgent` in the form that the recipient's version has; there is none yet.
 """
 
 from __future__ import annotations
@@ -17,10 +21,12 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from netsched import errors
+from netsched import clock, errors
 from netsched.rpc import transport
 
 VERSION = "1.0"
+
+QUIET = 60.0  # s without a message, after which the last one says little about the broker
 
 Object = dict[str, Any]  # in the REST API's format
 
@@ -175,9 +181,11 @@ class ToServer:
 class ToAgent:
     """A server's hand on agent processes: all that is for one address travels in one message."""
 
-    def __init__(self, transport_: transport.Transport) -> None:
+    def __init__(self, transport_: transport.Transport, clock_: clock.Clock | None = None) -> None:
         self._transport = transport_
+        self._clock = clock_ or clock.SystemClock()
         self._health = "nothing sent yet"
+        self._confirmed_at: float | None = None  # monotonic
 
     def answers(self, address: str, answers: list[BeatAnswer]) -> None:
         self._cast(address, "answers", {"answers": [a.model_dump(mode="json") for a in answers]})
@@ -188,16 +196,20 @@ class ToAgent:
         self._cast(address, "notices", {"notices": dumped})
 
     def health(self) -> str:
-        """How the last cast went: "ok", or what the transport said. For operators."""
-        return self._health
+        """How the last cast went: "ok", or what the transport said. For operators.
+
+        With the broker away no beats come in that could be answered, so an old success is shown with its age.
+        """
+        since = self._clock.monotonic() - self._confirmed_at if self._confirmed_at is not None else 0.0
+        return self._health if since < QUIET else f"ok {since:.0f} s ago, nothing sent since"
 
     def _cast(self, address: str, method: str, payload: transport.Message) -> None:
         try:
             self._transport.cast(address, method, payload)
         except errors.Unavailable as error:
-            self._health = str(error)
+            self._health, self._confirmed_at = str(error), None
             raise
-        self._health = "ok"
+        self._health, self._confirmed_at = "ok", self._clock.monotonic()
 
 
 def recipient(agent_type: str, host: str) -> str:

@@ -98,7 +98,7 @@ class Server:
         self.database = database
         self._transport = transport_
         self._serving: transport.Serving | None = None
-        to_agents = self._to_agents = rpc.ToAgent(transport_)
+        to_agents = self._to_agents = rpc.ToAgent(transport_, clock)
         trust = Trust(clock, settings.heartbeat.interval)
         self.delivery = DeliveryService(database, {**readers(), **(more_readers or {})}, to_agents, settings.delivery)
         wake = Wake(writer=lambda: beats.nudge(), scheduler=lambda: schedule.nudge())

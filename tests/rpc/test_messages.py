@@ -19,6 +19,7 @@ from netsched import errors
 from netsched.rpc import agent, outcome
 from netsched.rpc.direct import DirectTransport
 from netsched.rpc.transport import SERVER
+from tests.fakes.clock import FakeClock
 
 RECORDED = sorted((Path(__file__).parent / "recorded").glob("*/*.json"))
 SERVER_METHODS = {"beat", "pull"}
@@ -196,6 +197,29 @@ def test_a_beat_and_its_answer_through_both_hands() -> None:
     request = agent.PullRequest(agent_type="DHCP agent", host="h", items=[agent.PullItem(scope="network/1")])
     assert agent.ToServer(network).pull(request) == agent.PullAnswer(incarnation="i", scopes=[])
     assert both.decoded == [("", beat), ("", answer), ("", answer), ("L2@h", notice), ("", request)]
+
+
+class Flaky(DirectTransport):
+    away = True
+
+    def cast(self, address: str, method: str, payload: dict[str, Any]) -> None:
+        if self.away:
+            raise errors.Unavailable(reason="no broker")
+        super().cast(address, method, payload)
+
+
+def test_health_tells_how_old_it_is() -> None:
+    network, clock = Flaky(), FakeClock()
+    hand = agent.ToAgent(network, clock)
+    assert hand.health() == "nothing sent yet"
+    with pytest.raises(errors.Unavailable):
+        hand.answers("node1", [])
+    assert "no broker" in hand.health()
+    network.away = False
+    hand.answers("node1", [])
+    assert hand.health() == "ok"
+    clock.advance(75)
+    assert hand.health() == "ok 75 s ago, nothing sent since"
 
 
 def test_a_payload_that_does_not_decode_is_the_senders_mistake() -> None:
