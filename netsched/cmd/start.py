@@ -29,7 +29,7 @@ def configure(prog: str, about: str, argv: Sequence[str] | None = None, cli: Seq
     opts.register(conf)
     logging.register_options(conf)
     conf.register_cli_opts(list(cli))
-    # Libraries that log every message or statement; --debug shows them.
+    # Libraries that log every message or statement, --debug or not; default_log_levels can show them.
     quiet = ["amqp=WARN", "oslo.messaging=WARN", "oslo_messaging=WARN", "sqlalchemy=WARN", "pyroute2=WARN"]
     quiet += ["oslo_service=WARN", "waitress=WARN", "alembic=WARN", "urllib3=WARN"]
     logging.set_defaults(default_log_levels=quiet)

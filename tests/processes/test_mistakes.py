@@ -43,6 +43,20 @@ def test_mistake_is_explained(mistake: str, tmp_path: Path) -> None:
     assert "Traceback" not in said.stderr and "hidden" not in said.stderr
 
 
+@pytest.mark.parametrize("program", ["server", "dhcp_agent"])
+def test_debug_tells_no_password(program: str, tmp_path: Path) -> None:
+    """The whole of what a program says that reaches neither its database nor its broker."""
+    config = tmp_path / "netsched.conf"
+    config.write_text(
+        "[DEFAULT]\ndebug = true\n[database]\nconnection = postgresql+psycopg2://u:hidden@127.0.0.1:1/x\n"
+        f"[messaging]\ntransport = rabbit://u:hidden@127.0.0.1:1/\n[agent]\ndriver = noop\nstate_dir = {tmp_path}\n"
+    )
+    command = ["timeout", "6", sys.executable, "-m", f"netsched.cmd.{program}", f"--config-file={config}"]
+    said = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL)
+    assert "refused" in said.stderr and " DEBUG " in said.stderr
+    assert "hidden" not in said.stderr + said.stdout
+
+
 @pytest.mark.parametrize("argument", ["--config-file=/nonexistent.conf", "--config-dir=/nonexistent.d"])
 def test_what_is_not_there_is_named(argument: str) -> None:
     said = run("server", argument)
