@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import time
@@ -93,8 +94,9 @@ def test_options_of_grizzly_are_understood_and_hinted_at(with_schema: Path) -> N
 
 class Standalone:
     def __init__(self, directory: Path) -> None:
+        self.data = directory / "data"
         self.url = f"http://127.0.0.1:{free_port()}/v2.0"
-        self._command = [sys.executable, "-m", "netsched.cmd.netsched", "standalone", f"--data={directory / 'data'}"]
+        self._command = [sys.executable, "-m", "netsched.cmd.netsched", "standalone", f"--data={self.data}"]
         self._command += ["--bind", self.url.split("/")[2], "--driver=noop", "--agents=2"]
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -135,6 +137,8 @@ def test_standalone_keeps_its_data_over_restarts_and_its_agents_running(standalo
     body = json.dumps({"network": {"name": "kept"}}).encode()
     request = urllib.request.Request(f"{standalone.url}/networks", body, {"Content-Type": "application/json"})
     urllib.request.urlopen(request, timeout=10).close()
+    private = sorted((standalone.data).glob("netsched.*"))  # the socket, the database and its journal
+    assert len(private) >= 2 and {stat.S_IMODE(path.stat().st_mode) for path in private} == {0o600}
     assert standalone.process is not None
     agents = children_of(standalone.process.pid)
     assert len(agents) == 2
