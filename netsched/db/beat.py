@@ -45,15 +45,21 @@ class Ground:
     known: dict[tuple[str, str], Known]
 
 
-def ground(connection: sa.Connection, agents: Collection[tuple[str, str]]) -> Ground:
-    """One query. `agents`: [(agent_type, host)]. The state row is the left side, so that there is always an answer."""
-    owes = sa.exists().where(interest.c.agent_id == agent.c.id, interest.c.behind_since.is_not(None))
-    wanted = sa.tuple_(agent.c.agent_type, agent.c.host).in_(sorted(agents))
+def ground(connection: sa.Connection, agents: Collection[str]) -> Ground:
+    """One query for these agent ids. The state row is the left side, so that there is always an answer.
+
+    Every table is narrowed by the ids and nothing is correlated: without statistics, as on a young PostgreSQL, the
+    planner picks nested loops, and 5,000 agents took it 5 s. By (type, host) it also spent 50 ms planning a batch.
+    """
+    mine = sorted(agents)
+    behind = sa.select(interest.c.agent_id).where(interest.c.agent_id.in_(mine), interest.c.behind_since.is_not(None))
+    owes = agent.c.id.in_(behind)
+    its_beat = sa.and_(agent_beat.c.agent_id == agent.c.id, agent_beat.c.agent_id.in_(mine))
     beat_columns = (agent_beat.c.sent_at, agent_beat.c.count, agent_beat.c.checksum)
     rows = connection.execute(
         sa.select(base.now().label("now"), log_state.c.incarnation, agent, *beat_columns)
         .add_columns(sa.case((owes, 1), else_=0).label("owes"))
-        .select_from(log_state.outerjoin(agent, wanted).outerjoin(agent_beat, agent_beat.c.agent_id == agent.c.id))
+        .select_from(log_state.outerjoin(agent, agent.c.id.in_(mine)).outerjoin(agent_beat, its_beat))
     ).all()
     known = {(row.agent_type, row.host): _known(row) for row in rows if row.id is not None}
     return Ground(now=rows[0].now, incarnation=rows[0].incarnation, known=known)

@@ -126,7 +126,7 @@ class HeartbeatService:
     # Recording
 
     def _record(self, tx: Transaction, newest: dict[str, rpc.Beat]) -> _Batch:
-        ground = beat_table.ground(tx.connection, [(beat.agent_type, beat.host) for beat in newest.values()])
+        ground = beat_table.ground(tx.connection, newest)
         batch = _Batch(newest, ground)
         self._introduce(tx, batch)
         self._acknowledge(tx, batch)
