@@ -1,7 +1,7 @@
 #!/bin/sh
-# All checks and tests, set-up included. `tools/test.sh STEP...` runs some: lint, types, imports, docs, coverage, or a
-# folder of tests (unit, db, ...; "package" is the test files that lie in tests/ itself). The output of each step goes
-# to .cache/test/STEP.log; what fails also shows the end of it.
+# All checks and tests, set-up included. `tools/test.sh STEP...` runs some: lint, types, imports, docs, coverage, the
+# bundles pure, server and system, or a folder of tests (unit, db, ...; "package" is the test files that lie in tests/
+# itself). The output of each step goes to .cache/test/STEP.log; what fails also shows the end of it.
 set -u
 cd "$(dirname "$0")/.."
 
@@ -22,28 +22,39 @@ export PATH="$PWD/.venv/bin:$PATH" COVERAGE_FILE="$PWD/$logs/coverage"
 started=$(date +%s)
 passed=0 failed=0 skipped=0 broken=
 
-groups() {
-    # The quick ones first, then whatever else has tests.
-    for group in unit scheduler $(ls -d tests/*/ | cut -d/ -f2); do
-        [ -z "$(find "tests/$group" -name 'test_*.py' 2>/dev/null)" ] || echo "$group"
-    done | awk '!seen[$0]++'
-    echo package
+# What runs together, so that processors are busy while some tests wait. `system` is whatever is not in the others.
+PURE="unit scheduler wire"
+SERVER="api budgets cli db services"
+paths_of() {
+    case $1 in
+        pure) for name in $PURE; do echo "tests/$name"; done ;;
+        server) for name in $SERVER; do echo "tests/$name"; done ;;
+        system)
+            for folder in tests/*/; do
+                case " $PURE $SERVER " in
+                    *" $(basename "$folder") "*) ;;
+                    *) [ -z "$(find "$folder" -name 'test_*.py')" ] || echo "$folder" ;;
+                esac
+            done
+            paths_of package
+            ;;
+        package) ls tests/test_*.py ;;
+        *) echo "tests/$1" ;;
+    esac
 }
 attribute() { sed -n "s/.*<testsuite [^>]*$2=\"\\([0-9]*\\)\".*/\\1/p" "$logs/$1.xml" 2>/dev/null | head -n 1; }
 run_tests() {
-    case $1 in
-        package) set -- "$1" tests/test_*.py ;;
-        *) set -- "$1" "tests/$1" ;;
-    esac
-    group=$1
-    shift
-    rm -f "$logs/$group.xml"
-    # Two at a time: most tests wait for servers, clients or the kernel for part of their time.
-    $as_root .venv/bin/python -m pytest -q -n 2 --dist worksteal --junitxml="$logs/$group.xml" --cov --cov-append --cov-report= "$@"
+    rm -f "$logs/$1.xml"
+    workers=2
+    [ "$1" != system ] || workers=3  # these wait for the kernel, clients, brokers that restart
+    # shellcheck disable=SC2046  # a list of paths
+    $as_root .venv/bin/python -m pytest -q -n $workers --dist worksteal --junitxml="$logs/$1.xml" \
+        --cov --cov-append --cov-report= $(paths_of "$1")
 }
 lint() { ruff check && ruff format --check; }
 step() {
     began=$(date +%s)
+    printf '  %-10s ' "$1"
     case $1 in
         lint) lint ;;
         types) mypy ;;
@@ -68,9 +79,9 @@ step() {
     esac
     took=$(($(date +%s) - began))
     if [ $status = 0 ]; then
-        printf '  %-10s ok %5s s  %s\n' "$1" "$took" "$note"
+        printf 'ok %5s s  %s\n' "$took" "$note"
     else
-        printf '  %-10s FAILED %s s  %s; the end of %s:\n' "$1" "$took" "$note" "$logs/$1.log"
+        printf 'FAILED %s s  %s; the end of %s:\n' "$took" "$note" "$logs/$1.log"
         tail -n 40 "$logs/$1.log" | sed 's/^/    /'
         broken="$broken $1"
     fi
@@ -78,8 +89,7 @@ step() {
 
 if [ $# = 0 ]; then
     rm -f "$COVERAGE_FILE"
-    # shellcheck disable=SC2046  # a list of words
-    set -- lint types imports docs $(groups) coverage
+    set -- lint types imports docs pure server system coverage
 fi
 echo "Testing (logs: $logs/)"
 for name in "$@"; do
