@@ -26,8 +26,9 @@ LOG = logging.getLogger(__name__)
 T = TypeVar("T")
 IDLE = 1.0  # s after which a pooled connection is asked whether it still lives
 ATTEMPTS = 12
-# MariaDB 1213 deadlock, 1205 lock wait; PostgreSQL 40001 serialisation, 40P01 deadlock.
-RETRIED_CODES = {1213, 1205, "40001", "40P01"}
+# MariaDB 1213 deadlock, 1205 lock wait; PostgreSQL 40001 serialisation, 40P01 deadlock. And what a row refers to was
+# deleted since this transaction read it (1452, 23503): read again, it is gone.
+RETRIED_CODES = {1213, 1205, "40001", "40P01", 1452, "23503"}
 
 
 def _parsed(url: str) -> sa.URL:

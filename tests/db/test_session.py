@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from netsched import errors
 from netsched.db import change
+from netsched.db.interest import applied
 from netsched.db.session import Database
 from netsched.db.transaction import Transaction
 
@@ -83,6 +84,22 @@ def test_a_connection_lost_in_a_transaction_repeats_it_whole(counters: Database)
 
     counters.write(work)
     assert len(tries) == 2 and values(counters) == [1, 1]
+
+
+def test_what_was_deleted_under_a_transaction_is_read_again(counters: Database) -> None:
+    if counters.dialect == "sqlite":
+        return  # there, nobody else writes while a transaction is open
+    tries: list[int] = []
+
+    def work(tx: Transaction) -> None:
+        tries.append(1)
+        add(tx, 1)
+        if len(tries) == 1:
+            row = {"agent_id": "deleted since", "scope": "network/n", "position": 1, "epoch": 1}
+            tx.execute(sa.insert(applied).values(row))
+
+    counters.write(work)
+    assert len(tries) == 2 and values(counters) == [1, 0]
 
 
 def test_idle_connections_that_died_are_not_noticed_by_anyone(counters: Database) -> None:
