@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 from urllib.parse import urlencode
 
 if TYPE_CHECKING:
     from cliff.command import Command
     from keystoneauth1.adapter import Adapter
-
-    from netsched.cli.shell import Shell
 
 EXIT_REFUSED = 1  # the API refused, or there is no such object
 EXIT_USAGE = 2  # argparse's own
@@ -105,9 +103,16 @@ class Client:
         )
 
 
+class Connected(Protocol):
+    """What a command needs of the shell in which it runs."""
+
+    @property
+    def client(self) -> Client: ...
+
+
 def connected(command: Command) -> Client:
     """The client of the shell in which a command runs."""
-    return cast("Shell", command.app).client
+    return cast(Connected, command.app).client
 
 
 def _is_uuid(text: str) -> bool:
