@@ -26,6 +26,8 @@ def run(site: Site) -> Iterator[Result]:
         there = {kind: stack.enter_context(site.deployment(INTERVAL, concurrency=kind)) for kind in KINDS}
         requests = {kind: _Requests(deployment) for kind, deployment in there.items()}
         beats: dict[str, list[tuple[float, float, list[float]]]] = {kind: [] for kind in KINDS}
+        for deployment in there.values():
+            deployment.fleet(10, "few", ramp=1.0)
         for number in range(rounds):
             for kind in KINDS if number % 2 == 0 else reversed(KINDS):
                 site.say(f"round {number + 1} of {rounds}: requests, {kind}")

@@ -20,6 +20,7 @@ import sqlalchemy as sa
 from benchmarks import measure
 from netsched.db import change
 from netsched.db.agent import agent, agent_beat
+from netsched.db.binding import UNBOUND, binding
 from netsched.db.session import Database
 from tests.servers import MariaDB, PostgreSQL, RabbitMQ, free_port
 
@@ -165,7 +166,9 @@ class Deployment:
             return connection.execute(statement).scalar()
 
     def settle(self) -> None:
-        """Until every change has been sent to whom it concerns."""
+        """Until what was asked for has been placed, and every change sent to whom it concerns."""
+        waiting = sa.select(sa.func.count()).where(binding.c.state == UNBOUND)
+        measure.wait("all is placed", lambda: self.scalar(waiting) == 0)
 
         def quiet() -> bool:
             with self.database.read() as connection:
