@@ -106,17 +106,32 @@ def store(connection: sa.Connection, rows: list[dict[str, Any]]) -> None:
 
 
 def faults(connection: sa.Connection, told: list[tuple[str, str, str, int, str | None]]) -> None:
-    """[(agent_id, resource_type, resource_id, epoch, message)]: the binding's error, if it is still that epoch's."""
+    """[(agent_id, resource_type, resource_id, epoch, message)]: the binding's error, if it is still that epoch's.
+
+    Three statements, however many faults. An agent's last error goes when none of its bindings has one any more.
+    """
     if not told:
         return
     keys = sa.tuple_(binding.c.agent_id, binding.c.resource_type, binding.c.resource_id, binding.c.epoch)
-    messages: dict[str | None, list[tuple[str, str, str, int]]] = {}
-    for agent_id, resource_type, resource_id, epoch, message in told:
-        messages.setdefault(message, []).append((agent_id, resource_type, resource_id, epoch))
-    # One statement per distinct message: a broken agent says the same of everything it has.
-    for message, found in messages.items():
-        connection.execute(sa.update(binding).where(keys.in_(found)).values(error=message))
-    last = {agent_id: message for agent_id, *_, message in told}
-    for message in set(last.values()):
-        concerned = sorted(agent_id for agent_id, text in last.items() if text == message)
-        connection.execute(sa.update(agent_beat).where(agent_beat.c.agent_id.in_(concerned)).values(last_error=message))
+    said = [
+        (sa.and_(binding.c.agent_id == agent_id, binding.c.resource_id == resource_id), _text(message))
+        for agent_id, _, resource_id, _, message in told
+    ]
+    concerned = keys.in_([key for *key, _ in told])
+    connection.execute(sa.update(binding).where(concerned).values(error=sa.case(*said, else_=binding.c.error)))
+    broken = {agent_id: _text(message) for agent_id, *_, message in told if message is not None}
+    if broken:
+        newest = sa.case(broken, value=agent_beat.c.agent_id, else_=agent_beat.c.last_error)
+        connection.execute(
+            sa.update(agent_beat).where(agent_beat.c.agent_id.in_(sorted(broken))).values(last_error=newest)
+        )
+    healed = sorted({agent_id for agent_id, *_ in told} - set(broken))
+    if healed:
+        still = sa.exists().where(binding.c.agent_id == agent_beat.c.agent_id, binding.c.error.is_not(None))
+        connection.execute(
+            sa.update(agent_beat).where(agent_beat.c.agent_id.in_(healed), ~still).values(last_error=None)
+        )
+
+
+def _text(message: str | None) -> sa.ColumnElement[str | None]:
+    return sa.literal(message, base.Text)

@@ -69,7 +69,6 @@ class Settings:
 
     mtu: int = 1450
     base_mac: str = "fa:16:3e:00:00:00"
-    dns_domain: str = "openstacklocal"
     replicas: int = 1
     write_delay: float = 0.8
     heartbeat: HeartbeatSettings = field(default_factory=HeartbeatSettings)
@@ -192,7 +191,6 @@ def settings_from(conf: Any, role: str) -> Settings:
     return Settings(
         mtu=conf.network.mtu,
         base_mac=conf.network.base_mac,
-        dns_domain=conf.network.dns_domain,
         replicas=conf.scheduler.dhcp_agents_per_network,
         write_delay=conf.heartbeat.write_delay,
         heartbeat=HeartbeatSettings(interval, limits.dead_after, conf.heartbeat.new_agents_enabled, agree_on),

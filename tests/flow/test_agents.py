@@ -119,6 +119,25 @@ def test_what_cannot_be_applied_shows_on_the_binding_until_it_works(world: World
     assert slot(world, network)["error"] is None
 
 
+def test_one_thing_that_works_again_does_not_hide_another_that_does_not(tmp_path: Path) -> None:
+    world = World(tmp_path, agents=1)
+    networks = [world.network(), world.network()]
+    world.run(4)
+    driver = world.nodes["h1"].driver
+    driver.failing |= {scope_of(network) for network in networks}
+    for network in networks:
+        world.port(network)
+    world.run(3)
+    assert all(scope_of(network) in str(slot(world, network)["error"]) for network in networks)
+    driver.failing.remove(scope_of(networks[0]))
+    world.run(6)
+    assert slot(world, networks[0])["error"] is None and slot(world, networks[1])["error"] is not None
+    assert seen(world, "h1")["last_error"] is not None
+    driver.failing.clear()
+    world.settle()
+    assert seen(world, "h1")["last_error"] is None
+
+
 def test_a_driver_that_lies_is_not_believed(world: World) -> None:
     network = world.network()
     world.run(4)

@@ -22,7 +22,7 @@ def settings(tmp_path: Path, text: str) -> Settings:
 
 def test_nothing_said_is_the_defaults(tmp_path: Path) -> None:
     said, default = settings(tmp_path, ""), Settings()
-    for name in ("mtu", "base_mac", "dns_domain", "replicas", "write_delay", "delivery", "retention", "api", "role"):
+    for name in ("mtu", "base_mac", "replicas", "write_delay", "delivery", "retention", "api", "role"):
         assert getattr(said, name) == getattr(default, name), name
     assert said.scheduling.limits == default.scheduling.limits
 
@@ -59,7 +59,7 @@ def test_what_is_said_arrives(tmp_path: Path) -> None:
         """.replace("\n        ", "\n"),
     )
     assert (said.api.max_limit, said.api.max_body, said.api.forwarded) == (7, 2048, True)
-    assert (said.mtu, said.dns_domain, said.replicas) == (1400, "example.org", 2)
+    assert (said.mtu, said.heartbeat.agree_on["dns_domain"], said.replicas) == (1400, "example.org", 2)
     assert said.heartbeat.agree_on == {"mtu": 1400, "dns_domain": "example.org", "lease_time": 600}
     assert (said.heartbeat.interval, said.heartbeat.new_agents_enabled) == (2.0, False)
     assert (said.delivery.mode, said.delivery.payload) == ("beat", "id")

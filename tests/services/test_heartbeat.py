@@ -162,6 +162,22 @@ def test_registered_interests_follow_what_the_agent_says(ground: Ground) -> None
     assert [row.scope for row in rows(ground.database, interest.interest)] == ["firewall/f1"]
 
 
+def test_faults_cost_the_same_however_many_there_are(ground: Ground) -> None:
+    ground.beat("h1")
+
+    def cost(count: int) -> int:
+        faults = [rpc.Fault(scope=f"network/n{n}", epoch=1, message=f"number {n} fails") for n in range(count)]
+        faults.append(rpc.Fault(scope="network/well", epoch=1))
+        with counted(ground.database) as statements:
+            ground.beat("h1", faults=faults)
+        return len(statements)
+
+    assert cost(1) == cost(40)
+    assert "fails" in str(rows(ground.database, agent_beat)[0].last_error)
+    ground.beat("h1", faults=[rpc.Fault(scope="network/n1", epoch=1)])
+    assert rows(ground.database, agent_beat)[0].last_error is None
+
+
 def test_an_agents_id_follows_from_what_it_is() -> None:
     assert agent_id("DHCP agent", "h1") == agent_id("DHCP agent", "h1") != agent_id("L3 agent", "h1")
 

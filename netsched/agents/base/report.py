@@ -80,10 +80,6 @@ class Report:
             self.applied(scope, epoch, NOT_IN_FORCE)
         return True
 
-    def is_applied(self, scope: str, epoch: int, position: int) -> bool:
-        with self._lock:
-            return self._applied.get(scope) == (epoch, position)
-
     def found(self, leftovers: set[str]) -> None:
         with self._lock:
             self._leftovers = leftovers - set(self._applied)
