@@ -13,7 +13,7 @@ from oslo_config import cfg
 
 from netsched import clock
 from netsched.agents.base.agent import Agent
-from netsched.agents.base.driver import Content
+from netsched.agents.base.driver import Content, Driver
 from netsched.agents.base.heartbeat import Identity
 from netsched.agents.base.process import AgentProcess
 from netsched.agents.base.store import DirectoryStore
@@ -22,7 +22,7 @@ from netsched.rpc import connect
 from netsched.rpc.agent import Capabilities, Interest, ToServer
 
 
-class PrintDriver:
+class PrintDriver(Driver):
     """The agents.base.driver.Driver of this kind. What it makes real is a line on the screen."""
 
     def __init__(self) -> None:

@@ -18,9 +18,9 @@ from dataclasses import dataclass, field
 
 from netsched import clock, errors
 from netsched.agents.base.agent import Agent, AgentSettings
+from netsched.agents.base.noop import NoopDriver
 from netsched.agents.base.store import MemoryStore
 from netsched.agents.dhcp import main as dhcp
-from netsched.agents.dhcp.noop import NoopDriver
 from netsched.rpc import transport
 from netsched.rpc.agent import Beat, BeatAnswer, Notice, PullAnswer, PullRequest, ToServer, agent_handler, recipient
 

@@ -4,9 +4,37 @@ from __future__ import annotations
 
 from typing import Any
 
-from netsched.conf import agent, api, database, delivery, dhcp, heartbeat, messaging, network, scheduler, server
+from netsched.conf import (
+    agent,
+    api,
+    database,
+    delivery,
+    dhcp,
+    heartbeat,
+    l3,
+    linux_bridge,
+    messaging,
+    network,
+    scheduler,
+    segment,
+    server,
+)
 
-MODULES = (agent, api, database, delivery, dhcp, heartbeat, messaging, network, scheduler, server)
+MODULES = (
+    agent,
+    api,
+    database,
+    delivery,
+    dhcp,
+    heartbeat,
+    l3,
+    linux_bridge,
+    messaging,
+    network,
+    scheduler,
+    segment,
+    server,
+)
 
 
 def register(conf: Any) -> None:

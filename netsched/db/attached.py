@@ -10,9 +10,12 @@ import sqlalchemy as sa
 from netsched import errors
 from netsched.db import query
 from netsched.db.address import Taken, fixed_ip
-from netsched.db.port import DHCP_OWNER, note, port, write_addresses
+from netsched.db.port import DHCP_OWNER, note, port
+from netsched.db.port_change import write_addresses
 from netsched.db.transaction import Transaction
-from netsched.model import addressing
+from netsched.model import addressing, scope
+
+_OWNER = (port.c.device_owner, port.c.device_id)
 
 
 def on_network(tx: Transaction, network_id: str, limit: int) -> list[tuple[str, str, str]]:
@@ -33,7 +36,7 @@ def remove_with_network(tx: Transaction, network_id: str, port_ids: Iterable[str
     own = sa.and_(port.c.network_id == network_id, port.c.device_owner == DHCP_OWNER)
     tx.execute(sa.delete(port).where(own))
     for port_id in port_ids:
-        note(tx, {"id": port_id, "network_id": network_id}, "delete")
+        tx.log("port", port_id, "delete", scope.key("network", network_id))
 
 
 def holding(tx: Transaction, subnet_id: str, ip_address: str, owners: Sequence[str]) -> str | None:
@@ -51,7 +54,7 @@ def leave_subnet(tx: Transaction, subnet: Mapping[str, Any]) -> None:
 
     Those are the service's own ports, and ports that made themselves an address. Raises SubnetInUse for any other.
     """
-    on_it = sa.select(port.c.id, port.c.network_id).join(fixed_ip, fixed_ip.c.port_id == port.c.id)
+    on_it = sa.select(port.c.id, port.c.network_id, *_OWNER).join(fixed_ip, fixed_ip.c.port_id == port.c.id)
     on_it = on_it.where(fixed_ip.c.subnet_id == subnet["id"])
     routers, own = port.c.device_owner.in_(addressing.ROUTER_OWNERS), port.c.device_owner == DHCP_OWNER
     blocks = routers if addressing.is_auto(subnet) else sa.not_(own)
@@ -66,7 +69,9 @@ def leave_subnet(tx: Transaction, subnet: Mapping[str, Any]) -> None:
 def join_subnet(tx: Transaction, subnet: Mapping[str, Any]) -> None:
     """Give every port of the network the address that its host will make itself on this new subnet."""
     owned = sa.and_(port.c.network_id == subnet["network_id"], port.c.device_owner.not_in(addressing.ROUTER_OWNERS))
-    joining = tx.execute(sa.select(port.c.id, port.c.network_id, port.c.mac_address).where(owned)).mappings().all()
+    joining = (
+        tx.execute(sa.select(port.c.id, port.c.network_id, port.c.mac_address, *_OWNER).where(owned)).mappings().all()
+    )
     taken = [
         Taken(row["id"], row["network_id"], subnet["id"], addressing.eui64(subnet["cidr"], row["mac_address"]))
         for row in joining

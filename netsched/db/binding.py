@@ -34,6 +34,7 @@ binding = sa.Table(
     sa.Column("extra", sa.Boolean, nullable=False, default=False),  # beyond the replicas, made by an operator
     sa.Column("demand", base.Json, nullable=False),
     sa.Column("zone_hints", base.Json, nullable=False),
+    sa.Column("requires", base.Json, nullable=True),  # what its agent must reach, as model/segment.py writes it
     sa.Column("alternates", base.Json, nullable=False),  # next best agents of the last placement
     sa.Column("hold_until", base.DateTime, nullable=True),
     sa.Column("reason", base.Text, nullable=True),  # why it is unbound, or what its own ports lack
@@ -65,12 +66,13 @@ def want(
     replicas: int,
     demand: Mapping[str, int],
     zone_hints: Sequence[str],
+    requires: Sequence[str] = (),
 ) -> None:
     """Have `replicas` slots of the resource placed on agents of that type. One statement, and safe to repeat.
 
     Makes missing slots and wakes idle ones. Repeat it whenever what the resource's own ports depend on has changed
     (a network's DHCP subnets): it also marks those ports for checking. A slot in use keeps its demand, since that is
-    what was claimed for it.
+    what was claimed for it. `requires`: what its agent must reach, in the words of model/segment.py.
     """
     fixed = {
         "resource_type": resource_type,
@@ -81,6 +83,7 @@ def want(
         "extra": False,
         "demand": dict(demand),
         "zone_hints": list(zone_hints),
+        "requires": list(requires),
         "alternates": [],
         "ports_due_at": base.now(),
     }
@@ -90,7 +93,7 @@ def want(
         "demand": sa.case((idle, sa.literal(dict(demand), base.Json)), else_=binding.c.demand),
         "state": sa.case((idle, UNBOUND), else_=binding.c.state),
     }
-    base.upsert(tx.connection, binding, rows, "zone_hints", "extra", "ports_due_at", **wake)
+    base.upsert(tx.connection, binding, rows, "zone_hints", "requires", "extra", "ports_due_at", **wake)
 
 
 def unwant(tx: Transaction, resource_type: str, resource_id: str) -> None:

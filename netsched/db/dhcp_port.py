@@ -17,7 +17,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from netsched import errors
-from netsched.db import address, base, binding, port, query
+from netsched.db import address, base, binding, port, port_change, query
 from netsched.db import subnet as subnets
 from netsched.db.address import Taken, Wish, fixed_ip
 from netsched.db.agent import agent
@@ -110,7 +110,7 @@ def _repair(tx: Transaction, due: Sequence[tuple[str, int]]) -> None:
     wanted = [_Slot(row.resource_id, row.slot, hosts.get(row.agent_id)) for row in rows if row.state != binding.IDLE]
     idle = [port_id(row.resource_id, row.slot) for row in rows if row.state == binding.IDLE]
     ports = port.by_ids(tx.connection, [slot.port_id for slot in wanted])
-    port.remove_many(tx, idle)
+    port_change.remove_many(tx, idle)
     # A slot that has never had a holder has no port yet; one that waits for its next holder keeps its own.
     _complete(tx, [slot for slot in wanted if slot.host or slot.port_id in ports], ports)
 
@@ -169,7 +169,7 @@ def _create(tx: Transaction, slots: Sequence[_Slot], networks: Mapping[str, subn
         }
         for slot in slots
     ]
-    return {one["id"]: one for one in port.insert_many(tx, wanted)}
+    return {one["id"]: one for one in port_change.insert_many(tx, wanted)}
 
 
 def _wish(have: Object, subnet: Mapping[str, Any]) -> Wish:

@@ -25,9 +25,16 @@ network = sa.Table(
     sa.Column("shared", sa.Boolean, nullable=False, default=False, index=True),
     sa.Column("availability_zone_hints", base.Json, nullable=False),
     sa.Column("mtu", sa.Integer, nullable=False),
+    sa.Column("router_external", sa.Boolean, nullable=False, default=False, server_default=sa.false(), index=True),
+    sa.Column("port_security_enabled", sa.Boolean, nullable=False, default=True, server_default=sa.true()),
+    # The segment (see segment.py). Type and id null: made before there were segments. "" and 0: has none of it.
+    sa.Column("network_type", sa.String(16), nullable=True),
+    sa.Column("physical_network", sa.String(64), nullable=False, default="", server_default=""),
+    sa.Column("segmentation_id", sa.Integer, nullable=True),
     # Counted up by every change of its set of subnets, first thing: that locks the row, so what is then read of the
     # other subnets (overlaps, the last one with DHCP) stays true until the commit. No revision: clients never see it.
     sa.Column("subnet_changes", sa.BigInteger, nullable=False, default=0),
+    sa.Index("ix_network_segment", "network_type", "physical_network", "segmentation_id", unique=True),
 )
 
 # subnet.py imports this file; two of its columns are wanted here.

@@ -20,6 +20,10 @@ ROUTER_OWNERS = (
     "network:router_centralized_snat",
 )
 
+GATEWAY_OWNER = "network:router_gateway"
+FLOATINGIP_OWNER = "network:floatingip"
+ROUTER_PORT_OWNERS = (*ROUTER_OWNERS, GATEWAY_OWNER)  # all ports whose device_id is a router's
+
 
 def is_auto(subnet: Mapping[str, Any]) -> bool:
     """Do hosts on this subnet make their own addresses, from the router's prefix and their MAC?"""

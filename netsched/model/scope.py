@@ -8,6 +8,8 @@ from __future__ import annotations
 # Kinds of object that belong to a scope, in the order in which an agent can use them (dependencies first).
 MEMBERS: dict[str, tuple[str, ...]] = {
     "network": ("network", "subnet", "port"),
+    # A router's networks and subnets are those on which it has a port, the external one too.
+    "router": ("router", "network", "subnet", "port", "floatingip"),
 }
 
 

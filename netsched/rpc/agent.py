@@ -55,6 +55,7 @@ class Capabilities(_Message):
     resources: dict[str, int] = Field(default_factory=dict)
     interests: list[Interest] = Field(default_factory=list)
     mode: str = "active"  # "passive": takes only what an operator binds by hand
+    reaches: list[str] = Field(default_factory=list)  # segments, in the words of model/segment.py: "flat:physnet1"
 
 
 class Applied(_Message):
@@ -71,6 +72,20 @@ class Fault(_Message):
     scope: str
     epoch: int
     message: str | None = None
+
+
+class State(_Message):
+    """What the agent says of one object in a scope that it holds. Not a change: nobody else is told of it.
+
+    `revision` is that of the object as it was applied. Said again whenever revision or status is another one.
+    """
+
+    scope: str
+    epoch: int
+    kind: str
+    id: str
+    revision: int
+    status: str
 
 
 class Beat(_Message):
@@ -93,6 +108,7 @@ class Beat(_Message):
     checksum: int = 0  # model/checksum.py over the whole set
     settings: dict[str, Any] = Field(default_factory=dict)  # must agree with the server: MTU, DNS domain, lease time
     faults: list[Fault] = Field(default_factory=list)
+    states: list[State] = Field(default_factory=list)  # changed since the last answered beat, or all if complete
 
 
 class Lagging(_Message):

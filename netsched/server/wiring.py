@@ -36,7 +36,7 @@ from netsched import errors
 from netsched.conf import opts
 from netsched.db import network as network_table
 from netsched.db import port as port_table
-from netsched.db import schema
+from netsched.db import router_scope, schema
 from netsched.db import subnet as subnet_table
 from netsched.db.session import Database
 from netsched.model import liveness
@@ -48,10 +48,11 @@ from netsched.server.api.hooks import NoAuth
 from netsched.server.api.services import Services
 from netsched.server.policies.enforcer import Policy
 from netsched.server.services.agent import AgentService
-from netsched.server.services.delivery import DeliveryService, DeliverySettings, Reader, Readers
+from netsched.server.services.delivery import DeliveryService, DeliverySettings
 from netsched.server.services.heartbeat import HeartbeatService, HeartbeatSettings, Wake
 from netsched.server.services.network import NetworkService
 from netsched.server.services.port import PortService
+from netsched.server.services.reading import Borrowed, Owned, Reader, Source, own_scope
 from netsched.server.services.scheduling import SchedulingService, SchedulingSettings
 from netsched.server.services.status import StatusService
 from netsched.server.services.subnet import SubnetService
@@ -90,16 +91,17 @@ class Server:
         transport_: transport.Transport,
         policy: Policy,
         clock: clocks.Clock,
-        more_readers: Mapping[str, Reader] | None = None,
+        more_kinds: Mapping[str, Source] | None = None,
     ) -> None:
-        """`more_readers`: how to read objects of kinds that this release does not know, by kind."""
+        """`more_kinds`: where objects of kinds that this release does not know are read, each its own scope."""
         self.settings = settings
         self.database = database
         self._transport = transport_
         self._serving: transport.Serving | None = None
         to_agents = self._to_agents = rpc.ToAgent(transport_, clock)
         trust = Trust(clock, settings.heartbeat.interval)
-        self.delivery = DeliveryService(database, {**readers(), **(more_readers or {})}, to_agents, settings.delivery)
+        others = {(kind, kind): own_scope(source) for kind, source in (more_kinds or {}).items()}
+        self.delivery = DeliveryService(database, readers() | others, to_agents, settings.delivery)
         wake = Wake(writer=lambda: beats.nudge(), scheduler=lambda: schedule.nudge())
         self.heartbeats = HeartbeatService(database, self.delivery, to_agents, trust, settings.heartbeat, wake)
         loaded = profile.load(settings.scheduling.profile)
@@ -149,12 +151,17 @@ class Server:
         self.database.dispose()
 
 
-def readers() -> dict[str, Reader]:
-    """How to read the objects of each kind that travel to agents."""
+def readers() -> dict[tuple[str, str], Reader]:
+    """How to read what travels to agents, by type of scope and kind of object."""
+    of_network = ("status", "subnets", "availability_zones")
+    of_port = ("status",)
     return {
-        "network": Readers(network_table.by_ids, network_table.in_networks),
-        "subnet": Readers(subnet_table.by_ids, subnet_table.in_networks),
-        "port": Readers(port_table.by_ids, port_table.in_networks),
+        ("network", "network"): Owned(network_table.by_ids, network_table.in_networks, hidden=of_network),
+        ("network", "subnet"): Owned(subnet_table.by_ids, subnet_table.in_networks),
+        ("network", "port"): Owned(port_table.by_ids, port_table.in_networks, hidden=of_port),
+        ("router", "network"): Borrowed(router_scope.networks_in, hidden=of_network),
+        ("router", "subnet"): Borrowed(router_scope.subnets_in),
+        ("router", "port"): Owned(port_table.by_ids, router_scope.ports_in, router_scope.router_of, of_port),
     }
 
 

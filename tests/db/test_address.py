@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from sqlalchemy import event
 
 from netsched import errors
-from netsched.db import address, port
+from netsched.db import address, port_change
 from netsched.db.address import free_range
 from netsched.db.session import Database
 from netsched.model import addressing
@@ -246,7 +246,7 @@ def _filled(cloud: Cloud) -> str:
         subnet = cloud.subnet(other, "10.0.0.0/16", enable_dhcp=False)
         free = [(addressing.number("10.0.128.0") + 2 * n,) * 2 for n in range(2000)]
         made = cloud.database.write(
-            lambda tx, n=other: port.insert_many(tx, [{"network_id": n, "project_id": "p"}] * 1500)
+            lambda tx, n=other: port_change.insert_many(tx, [{"network_id": n, "project_id": "p"}] * 1500)
         )
         assert len(made) == 1500
         cloud.database.write(lambda tx, s=subnet, f=free: _pieces(tx, s["id"], f))

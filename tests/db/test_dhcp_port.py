@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from netsched.db import base, binding, dhcp_port, manual, port
+from netsched.db import base, binding, dhcp_port, manual, port_change
 from netsched.db.address import free_range
 from netsched.db.session import Database
 from netsched.db.subnet import subnet
@@ -71,20 +71,20 @@ def test_an_address_on_a_subnet_without_dhcp_is_returned(world: World) -> None:
     dhcp_port.reconcile(world.database)
     assert addresses(world, net) == [["10.0.0.2"]]
     wanted = {"network_id": net, "fixed_ips": [{"subnet_id": other}]}
-    made = world.database.write(lambda tx: port.insert_many(tx, [wanted]))
+    made = world.database.write(lambda tx: port_change.insert_many(tx, [wanted]))
     assert made[0]["fixed_ips"][0]["ip_address"] == "10.0.1.2"
 
 
 def test_a_full_pool_is_told_and_tried_again(world: World) -> None:
     (net,) = world.networks(1, cidr="10.0.0.0/30")  # one address besides the gateway's
-    (taken,) = world.database.write(lambda tx: port.insert_many(tx, [{"network_id": net}]))
+    (taken,) = world.database.write(lambda tx: port_change.insert_many(tx, [{"network_id": net}]))
     assert world.round() == []
     dhcp_port.reconcile(world.database)
     (slot,) = world.slots(net)
     assert slot["state"] == "bound"
     assert slot["reason"].startswith("no address left for DHCP in subnet ")
     assert dhcp_port.reconcile(world.database) == 0  # not at once
-    world.database.write(lambda tx: port.remove(tx, taken["id"], None))
+    world.database.write(lambda tx: port_change.remove(tx, taken["id"], None))
     world.database.write(lambda tx: tx.execute(sa.update(binding.binding).values(ports_due_at=base.now())))
     dhcp_port.reconcile(world.database)
     assert addresses(world, net) == [["10.0.0.2"]]
@@ -93,7 +93,7 @@ def test_a_full_pool_is_told_and_tried_again(world: World) -> None:
 
 def test_one_full_pool_among_many_harms_nobody_else(world: World) -> None:
     (full,) = world.networks(1, cidr="10.0.0.0/30")
-    world.database.write(lambda tx: port.insert_many(tx, [{"network_id": full}]))
+    world.database.write(lambda tx: port_change.insert_many(tx, [{"network_id": full}]))
     fine = world.networks(5, cidr="10.0.0.0/24")
     world.round()
     dhcp_port.reconcile(world.database)

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from netsched import errors
-from netsched.db import base, binding, network, port, subnet
+from netsched.db import base, binding, network, port, port_change, subnet
 from netsched.db.agent import agent
 from netsched.db.session import Database
 from netsched.db.transaction import Transaction
@@ -74,13 +74,13 @@ def test_many_ports_are_removed_in_few_statements(cloud: Cloud) -> None:
     ports = cloud.ports.create(ADMIN, [{"network_id": network_id}] * 100)
     keys = [one["id"] for one in ports[:60]] + ["nothing"]
     with counted(cloud.database) as sent:
-        cloud.database.write(lambda tx: port.remove_many(tx, keys))
+        cloud.database.write(lambda tx: port_change.remove_many(tx, keys))
     assert len(sent) <= 9, sent
     assert {one["id"] for one in cloud.all_ports()} == {one["id"] for one in ports[60:]}
     for one in subnets:
         free, used = cloud.books(one)
         assert len(used) == 40 and not free & used and len(free | used) in (253, 254)
-    cloud.database.write(lambda tx: port.remove_many(tx, []))
+    cloud.database.write(lambda tx: port_change.remove_many(tx, []))
 
 
 def test_a_thousand_and_more_in_one_request(sqlite_database: Database) -> None:
@@ -99,5 +99,5 @@ def test_a_project_needs_to_see_the_network(cloud: Cloud) -> None:
     network_id = cloud.network(TENANT)
     wanted = [{"network_id": network_id, "project_id": "red"}]
     with pytest.raises(errors.NetworkNotFound):
-        cloud.database.write(lambda tx: port.insert_many(tx, wanted, visible_to="red"))
-    assert len(cloud.database.write(lambda tx: port.insert_many(tx, wanted))) == 1
+        cloud.database.write(lambda tx: port_change.insert_many(tx, wanted, visible_to="red"))
+    assert len(cloud.database.write(lambda tx: port_change.insert_many(tx, wanted))) == 1

@@ -9,7 +9,7 @@ import copy
 import threading
 
 from netsched import errors
-from netsched.agents.base.driver import Content
+from netsched.agents.base.driver import Content, Driver, States
 
 
 class FakeMachine:
@@ -22,7 +22,7 @@ class FakeMachine:
         self.scopes.clear()
 
 
-class FakeDriver:
+class FakeDriver(Driver):
     """`calls`: ("apply", scope) and ("remove", scope) in order. `failing`: scopes whose apply raises; `lying`: scopes
     whose apply returns and does nothing; `buggy`: scopes whose apply raises what no driver should."""
 
@@ -34,6 +34,7 @@ class FakeDriver:
         self.lying: set[str] = set()
         self.buggy: set[str] = set()
         self.blind = False  # actual() fails
+        self.said: dict[tuple[str, str], str] = {}  # what it says of objects that are in a scope it applied
         self._lock = threading.Lock()
 
     def apply(self, scope: str, wanted: Content | None) -> None:
@@ -60,3 +61,6 @@ class FakeDriver:
         with self._lock:
             self.checks += 1
             return self.machine.scopes.get(scope) == wanted
+
+    def states(self, scope: str, wanted: Content) -> States:
+        return {(kind, id_): status for (kind, id_), status in self.said.items() if id_ in wanted.get(kind, {})}

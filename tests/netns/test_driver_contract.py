@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from netsched.agents.base.driver import Content, Driver
-from netsched.agents.dhcp.noop import NoopDriver
+from netsched.agents.base.noop import NoopDriver
 from tests.fakes.content import NetworkContent
 from tests.fakes.driver import FakeDriver, FakeMachine
 from tests.netns.hosts import Node, node
@@ -17,7 +17,7 @@ from tests.netns.test_supervision import one_network
 Start = Callable[[], Driver]  # a new life of the agent on the same machine
 
 
-class RealDriver:
+class RealDriver(Driver):
     """DhcpDriver, in a process on a private host."""
 
     def __init__(self, host: Node) -> None:

@@ -12,6 +12,7 @@ from netsched.model import checksum, scope
 from netsched.rpc import agent as rpc
 from netsched.server.services.delivery import DeliveryService, DeliverySettings
 from netsched.server.services.heartbeat import HeartbeatService, HeartbeatSettings, agent_id
+from netsched.server.services.reading import own_scope
 from netsched.server.services.trust import Trust
 
 
@@ -54,7 +55,8 @@ class Ground:
         self.database = database
         self.cast = Recorder()
         self.networks, self.subnets, self.ports = Objects(), Objects(), Objects()
-        readers = {"network": self.networks, "subnet": self.subnets, "port": self.ports}
+        kinds = {"network": self.networks, "subnet": self.subnets, "port": self.ports}
+        readers = {("network", kind): own_scope(source) for kind, source in kinds.items()}
         self.delivery = DeliveryService(database, readers, self.cast, DeliverySettings(**delivery))
         trust = Trust(SystemClock(), 10.0)
         settings = HeartbeatSettings(agree_on={"mtu": 1450})

@@ -180,7 +180,7 @@ def test_racing_for_one_mac_has_one_winner(cloud: Cloud) -> None:
 def test_a_drawn_mac_that_is_in_use_is_drawn_again(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     # The generator of randomness is the one thing here that a test must decide: a clash is one in 16 million.
     draws = [bytes([0, 0, n]) for n in (1, 1, 2, 2, 3, 3, 4)]
-    monkeypatch.setattr("netsched.db.port.secrets.token_bytes", lambda size: draws.pop(0))
+    monkeypatch.setattr("netsched.db.port_change.secrets.token_bytes", lambda size: draws.pop(0))
     network_id = cloud.network()
     assert cloud.port(network_id)["mac_address"] == "fa:16:3e:00:00:01"
     assert cloud.port(network_id)["mac_address"] == "fa:16:3e:00:00:02"  # 01 was refused by the key

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from netsched import clock, errors
 from netsched.agents.base import heartbeat
 from netsched.agents.base.cache import Cache
-from netsched.agents.base.driver import Driver
+from netsched.agents.base.driver import Driver, States
 from netsched.agents.base.duty import Duty
 from netsched.agents.base.heartbeat import Heart, Identity
 from netsched.agents.base.loop import Loop, Wanted
@@ -94,6 +94,7 @@ class Agent:
         ]
         for number in range(self.settings.workers):
             self._duties.append(Duty(f"{name} worker {number}", self.loop.due, self._work, self._clock))
+        self._driver.watch(self._touched)
         for duty in self._duties:
             duty.start()
 
@@ -105,6 +106,7 @@ class Agent:
         deadline = self._clock.monotonic() + timeout
         for duty in duties:
             duty.join(max(0.0, deadline - self._clock.monotonic()))
+        self._driver.close()
         self.saver.save()
 
     def due(self) -> float:
@@ -202,7 +204,7 @@ class Agent:
             return Wanted(self.cache.released_epoch(scope), REMOVED, None)
         return Wanted(copy.epoch, copy.position, copy.content if self._serving else None)
 
-    def applied(self, scope: str, wanted: Wanted) -> None:
+    def applied(self, scope: str, wanted: Wanted, states: States) -> None:
         mine = self.cache.get(scope)
         if mine is not None and (mine.epoch, mine.position) < (wanted.epoch, wanted.position):
             return  # positions of an incarnation that ended meanwhile
@@ -210,6 +212,8 @@ class Agent:
             self.cache.forget_released(scope)
         if self.heart.report.applied(scope, wanted.epoch, wanted.position):
             LOG.info("%s is %s", scope, "removed" if wanted.position == REMOVED else "in force")
+        if wanted.content is not None:
+            self.heart.report.states(scope, wanted.epoch, states, wanted.content)
         if self.settings.prompt_ack:
             self.heart.soon()
             self._wake()
@@ -234,6 +238,10 @@ class Agent:
             removal = self.cache.get(scope) is None
             self.loop.mark(scope, removal or not self._serving)
             self.saver.later(scope, at_once=removal)
+
+    def _touched(self, scope: str) -> None:
+        self.loop.mark_again(scope)
+        self._wake()
 
     def _work(self) -> None:
         self.loop.run_one()

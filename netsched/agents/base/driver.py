@@ -6,10 +6,12 @@ the agent, reboot of the host and repair of drift are the same `apply`.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 Object = dict[str, Any]  # in the REST API's format
 Content = dict[str, dict[str, Object]]  # all objects of one scope: kind -> id -> object
+States = Mapping[tuple[str, str], str]  # (kind, id) -> status, as the API shows it
 
 
 class Driver(Protocol):
@@ -34,3 +36,21 @@ class Driver(Protocol):
 
         `wanted` None: is nothing of the scope left? Raises NetschedError when that cannot be told.
         """
+
+    def states(self, scope: str, wanted: Content) -> States:
+        """What is to be said of single objects of a scope that has just been applied and checked.
+
+        For objects whose state only this agent knows: {("port", id): "ACTIVE"}. Others need not be mentioned.
+        """
+        return {}
+
+    def watch(self, changed: Callable[[str], None]) -> None:
+        """From now on call `changed(scope)`, in any thread, when somebody else has done something to it.
+
+        For what must not wait for the next `check`: a tap that appears. Called once, before the first apply.
+        """
+        return None
+
+    def close(self) -> None:
+        """The agent stops: end what `watch` began, and leave everything else as it is."""
+        return None

@@ -119,6 +119,7 @@ class Heart:
                 checksum=said.checksum,
                 settings=me.settings,
                 faults=said.faults,
+                states=said.states,
             )
 
     def answered(self, answer: BeatAnswer) -> bool:

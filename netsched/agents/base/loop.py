@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from netsched import clock, errors
-from netsched.agents.base.driver import Content, Driver
+from netsched.agents.base.driver import Content, Driver, States
 
 LOG = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class Outcome(Protocol):
 
     def wanted(self, scope: str) -> Wanted: ...
 
-    def applied(self, scope: str, wanted: Wanted) -> None: ...
+    def applied(self, scope: str, wanted: Wanted, states: States) -> None: ...
 
     def failed(self, scope: str, wanted: Wanted, message: str, failures: int) -> None: ...
 
@@ -89,6 +89,12 @@ class Loop:
         """Apply what is wanted of `scope`, soon."""
         with self._lock:
             self._state.dirty[scope] = (self._clock.monotonic(), removal)
+
+    def mark_again(self, scope: str) -> None:
+        """Somebody else has touched what is in force: apply it again, soon. Nothing to do if it is not."""
+        with self._lock:
+            if scope in self._state.held:
+                self._state.dirty.setdefault(scope, (self._clock.monotonic(), False))
 
     def hold(self, until: float) -> None:
         """Begin nothing before `until` (monotonic); in the past: go on."""
@@ -180,6 +186,7 @@ class Loop:
             self._driver.apply(scope, wanted.content)
             if not self._driver.check(scope, wanted.content):
                 raise errors.Unavailable(reason="applied, but reading it back shows something else")
+            states = {} if wanted.content is None else self._driver.states(scope, wanted.content)
         except errors.NetschedError as error:
             LOG.warning("%s: %s", scope, error)
             self._fail(scope, wanted, str(error))
@@ -187,9 +194,9 @@ class Loop:
             LOG.exception("%s: unexpected", scope)
             self._fail(scope, wanted, f"{type(error).__name__}: {error}")
         else:
-            self._succeed(scope, wanted)
+            self._succeed(scope, wanted, states)
 
-    def _succeed(self, scope: str, wanted: Wanted) -> None:
+    def _succeed(self, scope: str, wanted: Wanted, states: States) -> None:
         with self._lock:
             held = None
             if wanted.content is None:
@@ -201,7 +208,7 @@ class Loop:
             recovered = held is None or not held.unsteady
             if recovered:
                 self._state.failures.pop(scope, None)
-        self._outcome.applied(scope, wanted)
+        self._outcome.applied(scope, wanted, states)
         if recovered:
             self._outcome.fine(scope, wanted)
 

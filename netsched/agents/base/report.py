@@ -9,8 +9,9 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 
+from netsched.agents.base.driver import Content, States
 from netsched.model import checksum
-from netsched.rpc.agent import Applied, Fault
+from netsched.rpc.agent import Applied, Fault, State
 
 REMOVED = -1  # position of a scope that is gone
 NOT_IN_FORCE = 0  # position of a scope that is held and of which nothing is in force yet
@@ -25,6 +26,7 @@ class Said:
     count: int
     checksum: int
     faults: list[Fault]
+    states: list[State]
 
 
 class Report:
@@ -39,6 +41,8 @@ class Report:
         self._unsaid: dict[str, tuple[int, Applied]] = {}
         self._faults: dict[str, Fault] = {}
         self._unsaid_faults: dict[str, tuple[int, Fault]] = {}
+        self._states: dict[str, dict[tuple[str, str], State]] = {}  # by scope
+        self._unsaid_states: dict[tuple[str, str, str], int] = {}  # (scope, kind, id) -> sequence
         self._complete_since: int | None = first_sequence
         self._leftovers: set[str] | None = None
 
@@ -50,7 +54,9 @@ class Report:
             before = self._applied.pop(scope, None)
             if before is not None:
                 self._checksum ^= checksum.element(scope, *before)
-            if position != REMOVED:
+            if position == REMOVED:
+                self._states.pop(scope, None)
+            else:
                 self._applied[scope] = (epoch, position)
                 self._checksum ^= checksum.element(scope, epoch, position)
             if before != (epoch, position):
@@ -79,6 +85,26 @@ class Report:
         if not held:
             self.applied(scope, epoch, NOT_IN_FORCE)
         return True
+
+    def states(self, scope: str, epoch: int, states: States, content: Content) -> None:
+        """What the driver says of the objects in a scope that came into force with this content."""
+        said = {
+            (kind, id_): State(
+                scope=scope,
+                epoch=epoch,
+                kind=kind,
+                id=id_,
+                revision=content.get(kind, {}).get(id_, {}).get("revision_number", 0),
+                status=status,
+            )
+            for (kind, id_), status in states.items()
+        }
+        with self._lock:
+            before = self._states.get(scope, {})
+            for key, state in said.items():
+                if before.get(key) != state:
+                    self._unsaid_states[(scope, *key)] = self._next
+            self._states[scope] = said
 
     def found(self, leftovers: set[str]) -> None:
         with self._lock:
@@ -109,12 +135,19 @@ class Report:
             else:
                 entries = [one for _, one in self._unsaid.values()]
             faults = [fault for _, fault in self._unsaid_faults.values()]
-            return Said(entries, complete, len(self._applied), self._checksum, faults)
+            return Said(entries, complete, len(self._applied), self._checksum, faults, self._states_to_say(complete))
+
+    def _states_to_say(self, complete: bool) -> list[State]:
+        if complete:
+            return [state for said in self._states.values() for state in said.values()]
+        found = (self._states.get(scope, {}).get((kind, id_)) for scope, kind, id_ in self._unsaid_states)
+        return [state for state in found if state is not None]
 
     def answered(self, sequence: int, complete: bool) -> None:
         """Beat `sequence`, which was or was not `complete`, is in the database."""
         with self._lock:
             self._unsaid = {s: one for s, one in self._unsaid.items() if one[0] > sequence}
             self._unsaid_faults = {s: one for s, one in self._unsaid_faults.items() if one[0] > sequence}
+            self._unsaid_states = {key: since for key, since in self._unsaid_states.items() if since > sequence}
             if complete and self._complete_since is not None and self._complete_since <= sequence:
                 self._complete_since = None

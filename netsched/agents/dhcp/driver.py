@@ -11,7 +11,7 @@ import pathlib
 from dataclasses import dataclass
 
 from netsched import errors
-from netsched.agents.base.driver import Content
+from netsched.agents.base.driver import Content, Driver
 from netsched.agents.dhcp import compute, dnsmasq, render
 from netsched.agents.kernel import netns, plugging, process
 from netsched.clock import Clock
@@ -33,7 +33,7 @@ class _Service:
     deep_checked_at: float = 0.0
 
 
-class DhcpDriver:
+class DhcpDriver(Driver):
     """The agents.base.driver.Driver of DHCP agents. Thread-safe as long as one scope is with one thread."""
 
     def __init__(self, host: str, state_dir: pathlib.Path, settings: compute.Settings, clock: Clock) -> None:

@@ -9,10 +9,10 @@ from netsched import clock
 from netsched.agents.base.agent import Agent, AgentSettings
 from netsched.agents.base.driver import Driver
 from netsched.agents.base.heartbeat import Identity
+from netsched.agents.base.noop import NoopDriver
 from netsched.agents.base.process import AgentProcess
 from netsched.agents.base.store import DirectoryStore
 from netsched.agents.dhcp import compute
-from netsched.agents.dhcp.noop import NoopDriver
 from netsched.rpc import transport
 from netsched.rpc.agent import Capabilities, ToServer
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -13,6 +13,7 @@ from netsched.db import change, holder
 from netsched.db.session import Database
 from netsched.model import scope as scopes
 from netsched.rpc import agent as rpc
+from netsched.server.services.reading import Reader
 
 LOG = logging.getLogger(__name__)
 RESEND_AFTER = 2.0  # s: a relay that stamped and has not sent by then is taken for dead
@@ -22,22 +23,6 @@ Upserts = dict[str, list[Objects]]
 Removals = dict[str, list[str]]
 T = TypeVar("T")
 ByAgent = dict[str, list[T]]
-
-
-class Reader(Protocol):
-    """How to read one kind of object, in the REST API's format."""
-
-    def by_ids(self, connection: Any, ids: Sequence[str]) -> Mapping[str, Objects]: ...
-
-    def in_scopes(self, connection: Any, scope_ids: Sequence[str]) -> Mapping[str, list[Objects]]: ...
-
-
-@dataclass(frozen=True)
-class Readers:
-    """A `Reader` out of two functions of a db module."""
-
-    by_ids: Callable[[Any, Sequence[str]], Mapping[str, Objects]]
-    in_scopes: Callable[[Any, Sequence[str]], Mapping[str, list[Objects]]]
 
 
 class Push(Protocol):
@@ -54,9 +39,13 @@ class DeliverySettings:
 
 class DeliveryService:
     def __init__(
-        self, database: Database, readers: Mapping[str, Reader], push: Push, settings: DeliverySettings | None = None
+        self,
+        database: Database,
+        readers: Mapping[tuple[str, str], Reader],
+        push: Push,
+        settings: DeliverySettings | None = None,
     ) -> None:
-        """`readers` by kind: "network", "subnet", "port", or a kind that this release does not know."""
+        """`readers` by scope type and kind: ("network", "port"), or of kinds that this release does not know."""
         self._database = database
         self._readers = readers
         self._push = push
@@ -133,18 +122,23 @@ class DeliveryService:
     def _changed(
         self, connection: Any, entries: Mapping[str, Iterable[change.Entry]]
     ) -> dict[str, tuple[Upserts, Removals]]:
-        """What the changed objects are now; a row that is gone is a removal. One read per kind."""
-        ids: dict[str, set[str]] = {}
-        for found in entries.values():
+        """What the changed objects are now; one that is not there (any more) is a removal.
+
+        One read per kind and scope type.
+        """
+        ids: dict[tuple[str, str], dict[str, set[str]]] = {}
+        for scope, found in entries.items():
+            scope_type, scope_id = scopes.split(scope)
             for entry in found:
-                ids.setdefault(entry.kind, set()).add(entry.object_id)
-        current = {kind: self._readers[kind].by_ids(connection, sorted(wanted)) for kind, wanted in ids.items()}
+                ids.setdefault((scope_type, entry.kind), {}).setdefault(scope_id, set()).add(entry.object_id)
+        current = {key: self._readers[key].some(connection, wanted) for key, wanted in ids.items()}
         content: dict[str, tuple[Upserts, Removals]] = {}
         for scope, found in entries.items():
             upserts: Upserts = {}
             removals: Removals = {}
+            scope_type, scope_id = scopes.split(scope)
             for kind, object_id in dict.fromkeys((e.kind, e.object_id) for e in found):
-                object_ = current[kind].get(object_id)
+                object_ = current[scope_type, kind][scope_id].get(object_id)
                 if object_ is None:
                     removals.setdefault(kind, []).append(object_id)
                 else:
@@ -161,10 +155,10 @@ class DeliveryService:
         content: dict[str, Upserts] = {scope: {} for scope in wanted}
         for scope_type, ids in by_type.items():
             for kind in scopes.members(scope_type):
-                if kind not in self._readers:
+                if (scope_type, kind) not in self._readers:
                     continue  # a registered interest in a type of which this server keeps no objects
-                for scope_id, objects in self._readers[kind].in_scopes(connection, ids).items():
-                    content[scopes.key(scope_type, scope_id)][kind] = list(objects)
+                for scope_id, objects in self._readers[scope_type, kind].whole(connection, ids).items():
+                    content[scopes.key(scope_type, scope_id)][kind] = objects
         return content
 
     # Pull

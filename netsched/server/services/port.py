@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from netsched.db import binding, port
+from netsched.db import binding, port, port_change
 from netsched.db.session import Database
 from netsched.db.transaction import Transaction
 from netsched.model.permission import Permit, anyone
@@ -17,15 +17,17 @@ Objects = list[Object]
 
 
 class PortService:
-    def __init__(self, database: Database, mac_base: str = port.MAC_BASE) -> None:
+    def __init__(self, database: Database, mac_base: str = port_change.MAC_BASE) -> None:
         """`mac_base`: the MACs that are made up begin with its first three octets."""
         self._database = database
         self._mac_base = ":".join(mac_base.split(":")[:3])
 
     def create(self, principal: Principal, bodies: Objects, permit: Permit = anyone) -> Objects:
-        """Raises what `permit` and `port.insert_many` raise; on others' networks only where these are shared."""
+        """Raises what `permit` and `port_change.insert_many` raise; on others' networks only where these are shared."""
         owned = [{"project_id": principal.project_id, **body} for body in bodies]
-        return self._database.write(lambda tx: port.insert_many(tx, owned, principal.sees, self._mac_base, permit))
+        return self._database.write(
+            lambda tx: port_change.insert_many(tx, owned, principal.sees, self._mac_base, permit)
+        )
 
     def get(self, principal: Principal, id: str) -> Object:
         with self._database.read() as connection:
@@ -35,13 +37,13 @@ class PortService:
         """Raises what `port.update` raises."""
 
         def work(tx: Transaction) -> Object:
-            return self._touched(tx, port.update(tx, id, changes, if_match, principal.sees))
+            return self._touched(tx, port_change.update(tx, id, changes, if_match, principal.sees))
 
         return self._database.write(work)
 
     def delete(self, principal: Principal, id: str, if_match: int | None) -> None:
         """Raises PortNotFound, RevisionNumberConstraintFailed."""
-        self._database.write(lambda tx: self._touched(tx, port.remove(tx, id, if_match, principal.sees)))
+        self._database.write(lambda tx: self._touched(tx, port_change.remove(tx, id, if_match, principal.sees)))
 
     @staticmethod
     def _touched(tx: Transaction, changed: Object) -> Object:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from netsched.agents.base.driver import Content
+from netsched.agents.base.driver import Content, States
 from netsched.agents.base.loop import Loop, Wanted
 from tests.fakes.clock import FakeClock
 from tests.fakes.driver import FakeDriver
@@ -28,7 +28,7 @@ class Desk:
     def wanted(self, scope: str) -> Wanted:
         return Wanted(1, 1, self.contents.get(scope))
 
-    def applied(self, scope: str, wanted: Wanted) -> None:
+    def applied(self, scope: str, wanted: Wanted, states: States) -> None:
         self.log.append(("applied", scope))
 
     def failed(self, scope: str, wanted: Wanted, message: str, failures: int) -> None:

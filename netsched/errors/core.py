@@ -1,81 +1,8 @@
-"""The one exception tree: eight kinds, stable codes, no HTTP.
-
-An error's class docstring is its message format; the keyword arguments fill it. ``code`` is API and never
-changes or gets reused; the class name is what goes on the wire as the Networking API's error ``type``. A new
-subclass is wanted only where a program must tell the cases apart; otherwise raise one that exists.
-"""
+"""The Networking API's own errors: requests, networks, subnets, ports, agents."""
 
 from __future__ import annotations
 
-import inspect
-from typing import Any, ClassVar
-
-
-class NetschedError(Exception):
-    """An unexpected condition: {reason}"""
-
-    code: ClassVar[str] = "internal"
-
-    def __init__(self, **facts: Any) -> None:
-        self.facts = facts
-        template = inspect.cleandoc(type(self).__doc__ or "")
-        super().__init__(template.format(**facts))
-
-    @property
-    def type(self) -> str:
-        """The error type as clients of the Networking API know it."""
-        return type(self).__name__
-
-
-class NotFound(NetschedError):
-    """{resource} {id} could not be found."""
-
-    code = "not_found"
-
-
-class AlreadyExists(NetschedError):
-    """{resource} {id} already exists."""
-
-    code = "already_exists"
-
-
-class Conflict(NetschedError):
-    """{reason}"""
-
-    code = "conflict"
-
-
-class Stale(NetschedError):
-    """{resource} {id} has revision {actual}, not {expected}. Read it again, then repeat the change."""
-
-    code = "stale"
-
-
-class Invalid(NetschedError):
-    """Invalid input for operation: {reason}."""
-
-    code = "invalid"
-
-
-class Forbidden(NetschedError):
-    """{reason}"""
-
-    code = "forbidden"
-
-
-class NoCapacity(NetschedError):
-    """{reason}"""
-
-    code = "no_capacity"
-
-
-class Unavailable(NetschedError):
-    """{reason}"""
-
-    code = "unavailable"
-
-
-# The Networking API's own types, by resource.
+from netsched.errors.kinds import Conflict, Forbidden, Invalid, NoCapacity, NotFound, Stale
 
 
 class NetworkNotFound(NotFound):
@@ -249,29 +176,3 @@ class NetworkNotHostedByDhcpAgent(Conflict):
     """The network {network_id} is not hosted by the DHCP Agent {agent_id}."""
 
     code = "binding.not_there"
-
-
-class UnknownCode(NetschedError):
-    """{message}"""
-
-    code = "unknown"
-
-
-def to_wire(error: NetschedError) -> dict[str, Any]:
-    """The error as it travels between server and agents: {"code", "message", "facts"}."""
-    return {"code": error.code, "message": str(error), "facts": {k: str(v) for k, v in error.facts.items()}}
-
-
-def from_wire(data: dict[str, Any]) -> NetschedError:
-    """The error that `to_wire` wrote; a code of a newer peer becomes `UnknownCode` with its message."""
-    for cls in _subclasses(NetschedError):
-        if cls.code == data["code"]:
-            return cls(**data["facts"])
-    return UnknownCode(message=data["message"])
-
-
-def _subclasses(cls: type[NetschedError]) -> list[type[NetschedError]]:
-    found = [cls]
-    for sub in cls.__subclasses__():
-        found.extend(_subclasses(sub))
-    return found

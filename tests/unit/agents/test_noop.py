@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netsched.agents.dhcp.noop import NoopDriver
+from netsched.agents.base.noop import NoopDriver
 from tests.fakes.content import NetworkContent
 
 

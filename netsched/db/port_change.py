@@ -1,0 +1,226 @@
+"""Creating, changing and deleting ports in sets, with their addresses."""
+
+from __future__ import annotations
+
+import secrets
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from netsched import errors
+from netsched.db import address, query, wish
+from netsched.db import subnet as subnets
+from netsched.db.address import Taken, fixed_ip
+from netsched.db.port import PLAIN, as_rest, by_ids, get, note, port
+from netsched.db.transaction import Transaction
+from netsched.model.permission import Permit, anyone
+
+MAC_BASE = "fa:16:3e"
+
+_DEFAULTS: dict[str, Any] = {
+    "admin_state_up": True, "status": "DOWN", "device_id": "", "device_owner": "", "binding:host_id": "",
+    "binding:vnic_type": "normal", "binding:profile": {}, "binding:vif_type": "unbound", "binding:vif_details": {},
+}  # fmt: skip
+_CHANGEABLE = (
+    "name", "description", "admin_state_up", "device_id", "device_owner", "binding:host_id", "binding:vnic_type",
+    "binding:profile",
+)  # fmt: skip
+
+
+def insert_many(
+    tx: Transaction,
+    ports: Sequence[Mapping[str, Any]],
+    visible_to: str | None = None,
+    mac_base: str = MAC_BASE,
+    permit: Permit = anyone,
+) -> list[dict[str, Any]]:
+    """Create ports, all or none, in a number of statements that does not grow with theirs (up to 100).
+
+    `ports` hold attributes of the REST API; network_id is required. Without mac_address one is made up, without
+    fixed_ips addresses are allocated (see wish.py). Raises NetworkNotFound (also for a network that the project
+    `visible_to` may not see), what `permit` raises, MacAddressInUse, IpAddressAlreadyAllocated,
+    IpAddressGenerationFailure, InvalidIpForSubnet, InvalidIpForNetwork, InvalidInput.
+    """
+    networks = subnets.surroundings(tx, [wanted["network_id"] for wanted in ports])
+    for position, wanted in enumerate(ports):
+        around = networks.get(wanted["network_id"])
+        if around is None or not around.visible_to(visible_to):
+            raise errors.NetworkNotFound(id=wanted["network_id"])
+        permit(position, around.project_id)
+    rows = [_row(tx, wanted) for wanted in ports]
+    _give_macs(tx, rows, mac_base)
+    wishes = []
+    for row, wanted in zip(rows, ports, strict=True):
+        wishes += wish.for_new(_owner(row), wanted.get("fixed_ips"), networks[row["network_id"]])
+    taken = address.allocate(tx, wishes)
+    for batch in query.batches(rows):
+        query.guarded(tx, sa.insert(port).values(batch))
+    write_addresses(tx, taken)
+    by_port = defaultdict(list)
+    for one in taken:
+        by_port[one.port_id].append({"subnet_id": one.subnet_id, "ip_address": one.ip_address})
+    for row in rows:
+        note(tx, row, "create")
+    return [as_rest(row, by_port[row["id"]]) for row in rows]
+
+
+def _row(tx: Transaction, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    row = query.standard_row(tx, wanted) | {"network_id": wanted["network_id"]}
+    for name, default in _DEFAULTS.items():
+        row[PLAIN[name].name] = default if wanted.get(name) is None else wanted[name]
+    row["mac_address"] = (wanted.get("mac_address") or "").lower()
+    row["extra_dhcp_opts"] = _merged([], wanted.get("extra_dhcp_opts") or [])
+    return row
+
+
+def _owner(row: Mapping[str, Any]) -> wish.Owner:
+    return wish.Owner(row["id"], row["mac_address"], row["device_owner"])
+
+
+def _merged(before: Iterable[Mapping[str, Any]], changes: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """DHCP options are changed one by one, by name and IP version; a null value removes."""
+    options = {(option["opt_name"], option["ip_version"]): option["opt_value"] for option in before}
+    for option in changes:
+        key = (option["opt_name"], int(option.get("ip_version", 4)))
+        options.pop(key, None)
+        if option["opt_value"] is not None:
+            options[key] = option["opt_value"]
+    return [{"opt_name": key[0], "opt_value": value, "ip_version": key[1]} for key, value in options.items()]
+
+
+def _give_macs(tx: Transaction, rows: Sequence[dict[str, Any]], mac_base: str) -> None:
+    """Give every port a MAC of its own in its network.
+
+    One port alone is tried first and looked up only when the unique key refused it: that saves a statement.
+    """
+    given = [row for row in rows if row["mac_address"]]
+    _check_distinct(given)
+    drawn = [row for row in rows if not row["mac_address"]]
+    lookup = len(rows) > 1 or tx.attempt > 1
+    used = _used_macs(tx, given) if lookup and given else set()
+    for row in given:
+        if _at(row) in used:
+            raise errors.MacAddressInUse(network_id=row["network_id"], mac_address=row["mac_address"])
+    seen = {_at(row) for row in given}
+    while drawn:
+        for row in drawn:
+            row["mac_address"] = f"{mac_base}:" + ":".join(f"{octet:02x}" for octet in secrets.token_bytes(3))
+        used = seen | (_used_macs(tx, drawn) if lookup else set())
+        clashing = []
+        for row in drawn:
+            if _at(row) in used:
+                clashing.append(row)
+            used.add(_at(row))
+        seen |= {_at(row) for row in drawn}
+        drawn = clashing
+
+
+def _at(row: Mapping[str, Any]) -> tuple[str, str]:
+    return row["network_id"], row["mac_address"]
+
+
+def _check_distinct(given: Sequence[Mapping[str, Any]]) -> None:
+    seen: set[tuple[str, str]] = set()
+    for row in given:
+        if _at(row) in seen:
+            raise errors.MacAddressInUse(network_id=row["network_id"], mac_address=row["mac_address"])
+        seen.add(_at(row))
+
+
+def _used_macs(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> set[tuple[str, str]]:
+    wanted = defaultdict(list)
+    for row in rows:
+        wanted[row["network_id"]].append(row["mac_address"])
+    used: set[tuple[str, str]] = set()
+    for batch in query.batches(wanted.items()):
+        ways = [sa.and_(port.c.network_id == key, port.c.mac_address.in_(macs)) for key, macs in batch]
+        found = tx.execute(sa.select(port.c.network_id, port.c.mac_address).where(sa.or_(*ways)))
+        used |= {(row.network_id, row.mac_address) for row in found}
+    return used
+
+
+def write_addresses(tx: Transaction, taken: Sequence[Taken]) -> None:
+    """Give ports what was allocated to them."""
+    for batch in query.batches(taken):
+        query.guarded(tx, sa.insert(fixed_ip).values([vars(one) for one in batch]))
+
+
+def update(
+    tx: Transaction,
+    port_id: str,
+    changes: Mapping[str, Any],
+    if_match: int | None = None,
+    visible_to: str | None = None,
+) -> dict[str, Any]:
+    """Change a port. Raises PortNotFound, RevisionNumberConstraintFailed, and what `insert_many` raises of addresses.
+
+    Addresses that stay are not touched. What the old MAC made of a prefix goes with it.
+    """
+    values = {name.replace(":", "_"): changes[name] for name in _CHANGEABLE if name in changes}
+    query.revise(tx, port, port_id, if_match, errors.PortNotFound, values)
+    before = get(tx.connection, port_id, visible_to)
+    after = {"mac_address": changes.get("mac_address", before["mac_address"]).lower()}
+    new_mac = after["mac_address"] != before["mac_address"]
+    if "extra_dhcp_opts" in changes:
+        after["extra_dhcp_opts"] = _merged(before["extra_dhcp_opts"], changes["extra_dhcp_opts"])
+    if new_mac and tx.attempt > 1 and _used_macs(tx, [before | after]):
+        raise errors.MacAddressInUse(network_id=before["network_id"], mac_address=after["mac_address"])
+    if new_mac or "fixed_ips" in changes:
+        _change_addresses(tx, before, before | after, changes.get("fixed_ips"))
+    if new_mac or "extra_dhcp_opts" in after:
+        query.guarded(tx, sa.update(port).where(port.c.id == port_id).values(after))
+    note(tx, before, "update")
+    return by_ids(tx.connection, [port_id])[port_id]
+
+
+def _change_addresses(
+    tx: Transaction, before: Mapping[str, Any], after: Mapping[str, Any], wanted: Sequence[Mapping[str, str]] | None
+) -> None:
+    around = subnets.surroundings(tx, [before["network_id"]])[before["network_id"]]
+    new_mac = before["mac_address"] != after["mac_address"]
+    change = wish.for_change(_owner(after), before["fixed_ips"], wanted, around, new_mac)
+    drop_addresses(tx, before["id"], change.dropped)
+    write_addresses(tx, address.allocate(tx, change.wishes))
+
+
+def drop_addresses(tx: Transaction, port_id: str, dropped: Sequence[Mapping[str, str]]) -> None:
+    """Take addresses off a port and return them to their subnets."""
+    if not dropped:
+        return
+    pairs = [(ip["subnet_id"], ip["ip_address"]) for ip in dropped]
+    ids = {subnet_id for subnet_id, _ in pairs}
+    address.lock(tx, ids)
+    ways = [sa.and_(fixed_ip.c.subnet_id == key, fixed_ip.c.ip_address == ip) for key, ip in pairs]
+    tx.execute(sa.delete(fixed_ip).where(fixed_ip.c.port_id == port_id, sa.or_(*ways)))
+    address.release(tx, subnets.by_ids(tx.connection, ids), pairs)
+
+
+def remove(tx: Transaction, port_id: str, if_match: int | None = None, visible_to: str | None = None) -> dict[str, Any]:
+    """Delete one port; what it was. Raises PortNotFound, RevisionNumberConstraintFailed."""
+    query.revise(tx, port, port_id, if_match, errors.PortNotFound, {})
+    if visible_to is not None:
+        get(tx.connection, port_id, visible_to)
+    return _delete(tx, [port_id])[port_id]
+
+
+def remove_many(tx: Transaction, port_ids: Collection[str]) -> None:
+    """Delete those of the ports that exist, and return their addresses; seven statements for up to 1,000."""
+    for batch in query.batches(port_ids):
+        locked = sa.update(port).where(port.c.id.in_(batch)).values(revision_number=port.c.revision_number + 1)
+        if tx.execute(locked).rowcount:
+            _delete(tx, batch)
+
+
+def _delete(tx: Transaction, port_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+    gone = by_ids(tx.connection, port_ids)
+    addresses = [(ip["subnet_id"], ip["ip_address"]) for item in gone.values() for ip in item["fixed_ips"]]
+    subnet_ids = {subnet_id for subnet_id, _ in addresses}
+    address.lock(tx, subnet_ids)
+    tx.execute(sa.delete(port).where(port.c.id.in_(list(gone))))
+    if addresses:
+        address.release(tx, subnets.by_ids(tx.connection, subnet_ids), addresses)
+    for item in gone.values():
+        note(tx, item, "delete")
+    return gone
