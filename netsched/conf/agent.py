@@ -6,10 +6,10 @@ GROUP = "agent"
 OPTS = [
     cfg.StrOpt("host", help="Name of this agent's host; the machine's own by default."),
     cfg.StrOpt("zone", default="nova", help="Availability zone of this agent."),
-    cfg.StrOpt("state_dir", default="/var/lib/netsched-agent", help="For the agent's copy and its daemons' files."),
+    cfg.StrOpt("state_dir", default="/var/lib/netsched-agent", help="For agents' copies and their daemons' files."),
     cfg.StrOpt("driver", default="linux", choices=["linux", "noop"], help="noop needs no privileges and does nothing."),
     cfg.IntOpt("workers", default=4, min=1, help="Objects made real at once."),
-    cfg.IntOpt("capacity", min=0, help="Networks this agent offers to hold; unlimited by default."),
+    cfg.IntOpt("capacity", min=0, help="Objects (networks, routers) this agent offers to hold; unlimited by default."),
     cfg.StrOpt(
         "mode", default="active", choices=["active", "passive"], help="passive: gets only what is bound by hand."
     ),

@@ -14,6 +14,7 @@ import threading
 import time
 from typing import Any
 
+from netsched.agents.base.driver import States
 from netsched.agents.base.loop import Loop, Wanted
 from netsched.agents.dhcp.compute import Settings
 from netsched.agents.dhcp.driver import DhcpDriver
@@ -32,7 +33,7 @@ class Answers:
     def wanted(self, scope: str) -> Wanted:
         return Wanted(1, 1, self.contents.get(scope))
 
-    def applied(self, scope: str, wanted: Wanted) -> None:
+    def applied(self, scope: str, wanted: Wanted, states: States) -> None:
         self.error = None
         self.settled.set()
 

@@ -2,41 +2,30 @@
 
 from __future__ import annotations
 
-import pathlib
 from dataclasses import dataclass
 
 from netsched import clock
-from netsched.agents.base.agent import Agent, AgentSettings
+from netsched.agents.base import settings as base
 from netsched.agents.base.driver import Driver
 from netsched.agents.base.heartbeat import Identity
 from netsched.agents.base.noop import NoopDriver
 from netsched.agents.base.process import AgentProcess
-from netsched.agents.base.store import DirectoryStore
 from netsched.agents.dhcp import compute
+from netsched.model import kinds
 from netsched.rpc import transport
-from netsched.rpc.agent import Capabilities, ToServer
+from netsched.rpc.agent import Capabilities
 
-AGENT_TYPE = "DHCP agent"
+AGENT_TYPE = kinds.DHCP_AGENT
 BINARY = "netsched-dhcp-agent"
 WANTED = "wanted"  # below the state directory: the copy of what is wanted
 
 
 @dataclass(frozen=True)
-class DhcpAgentSettings:
-    """`capacity`: networks that it offers to hold, None for any number. `mode`: "active" or "passive".
+class DhcpAgentSettings(base.KindSettings):
+    """`capacity` is of networks. `mtu` is only compared with the server's."""
 
-    `driver`: "linux" or "noop". `mtu` is only compared with the server's.
-    """
-
-    host: str
-    state_dir: pathlib.Path
-    zone: str = "nova"
-    driver: str = "linux"
-    capacity: int | None = None
-    mode: str = "active"
     mtu: int = 1450
     dhcp: compute.Settings = compute.Settings()
-    agent: AgentSettings = AgentSettings()
 
 
 def identity(settings: DhcpAgentSettings, address: str | None = None) -> Identity:
@@ -68,10 +57,8 @@ def identity(settings: DhcpAgentSettings, address: str | None = None) -> Identit
 
 def build(settings: DhcpAgentSettings, transport_: transport.Transport, clock_: clock.Clock) -> AgentProcess:
     """Ready to start. Raises Unavailable or OSError for a state directory that cannot work."""
-    me = identity(settings)
-    store = DirectoryStore(settings.state_dir / WANTED)
-    agent = Agent(me, _driver(settings, clock_), ToServer(transport_), store, clock_, settings.agent)
-    return AgentProcess(transport_, me.address, [agent])
+    wanted = settings.state_dir / WANTED
+    return base.process(identity(settings), _driver(settings, clock_), wanted, transport_, clock_, settings.agent)
 
 
 def _driver(settings: DhcpAgentSettings, clock_: clock.Clock) -> Driver:
