@@ -13,13 +13,14 @@ FIRST = "netsched standalone"
 
 
 class Standalone(command.Command):
-    """Start a small deployment here: server, SQLite and DHCP agents.
+    """Start a small deployment here: server, SQLite, and a DHCP, an L3 and an L2 agent.
 
     `netsched standalone --help` lists its options, which are those of a server.
 
     examples:
       netsched standalone
       netsched standalone --data /tmp/try --bind 127.0.0.1:9697 --driver noop --agents 3
+      netsched standalone --physical physnet1:eth1
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:

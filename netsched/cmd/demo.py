@@ -121,7 +121,7 @@ class Demo:
 
     def disaster(self, holder: str) -> float:
         """Returns when it happened."""
-        agent = self.deployment.children[holder].process
+        agent = self.deployment.children[holder, "dhcp"].process
         assert agent is not None
         self._fabric.set_link(self._cables[holder], up=False)
         agent.kill()
@@ -153,7 +153,8 @@ class Demo:
 
     def back(self, before: str) -> None:
         self._fabric.set_link(self._cables[before], up=True)
-        self.deployment.children[before].start(self.deployment.log_of(before))
+        child = self.deployment.children[before, "dhcp"]
+        child.start(self.deployment.log_of(child))
         took = self.wait(f"{before} has cleaned up", lambda: self.dnsmasq_on(before) is None and self.clean(before))
         self.say(f"{before} returned, found that it lost the network, and cleaned up within {took:.1f} s")
         self._client.send_signal(signal.SIGUSR1)
@@ -261,7 +262,7 @@ It goes on running. In another terminal:
   .venv/bin/netsched agent list
   .venv/bin/netsched explain network blue
   .venv/bin/netsched port create --network blue web-2
-  tail -f {demo.deployment.log_of("node-1")}
+  tail -f {demo.deployment.log_of(demo.deployment.children["node-1", "dhcp"])}
 Ctrl-C ends it and cleans up.""")
     with contextlib.suppress(KeyboardInterrupt):
         while True:
