@@ -22,7 +22,7 @@ from netsched.db import binding, decision, placement
 from netsched.db.agent import UNLIMITED
 from netsched.db.session import Database
 from netsched.db.transaction import Transaction
-from netsched.model import liveness
+from netsched.model import liveness, segment
 from netsched.model.scheduling import Assignment, Plan, SlotView, Snapshot
 
 LOG = logging.getLogger(__name__)
@@ -192,6 +192,9 @@ class _Check:
         state = liveness.state(target.sent_at, target.created_at, target.now, self._limits)
         if state is not self._views[assignment.agent_id].state and state is not liveness.State.ALIVE:
             return f"the agent is {state.value} by now"
+        missing = segment.missing(self._row(assignment)["requires"] or (), target.reaches)
+        if missing:
+            return f"the agent does not reach {', '.join(missing)}"
         for resource_class, amount in self._row(assignment)["demand"].items():
             taken = self._taken.get((assignment.agent_id, resource_class), 0)
             if taken + amount > target.free.get(resource_class, UNLIMITED):

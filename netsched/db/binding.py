@@ -13,9 +13,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from netsched.db import base, claim, interest
-from netsched.db.transaction import Transaction
-from netsched.model import scope
+from netsched.db import base, claim, decision, interest
+from netsched.db.agent import agent
+from netsched.db.transaction import Repeat, Transaction
+from netsched.model import scope, segment
 
 IDLE = "idle"  # not wanted now
 UNBOUND = "unbound"  # wanted
@@ -72,7 +73,8 @@ def want(
 
     Makes missing slots and wakes idle ones. Repeat it whenever what the resource's own ports depend on has changed
     (a network's DHCP subnets): it also marks those ports for checking. A slot in use keeps its demand, since that is
-    what was claimed for it. `requires`: what its agent must reach, in the words of model/segment.py.
+    what was claimed for it. `requires`: what its agent must reach, in the words of model/segment.py; of a holder that
+    does not see leave_if_unreachable.
     """
     fixed = {
         "resource_type": resource_type,
@@ -89,7 +91,10 @@ def want(
     }
     rows = [{**fixed, "slot": slot} for slot in range(replicas)]
     idle = binding.c.state == IDLE
+    # A scheduler that has read the slot with other requirements is to fail at its epoch.
+    news = binding.c.requires != sa.literal(list(requires), base.Json)
     wake = {
+        "epoch": sa.case((sa.and_(binding.c.state == UNBOUND, news), binding.c.epoch + 1), else_=binding.c.epoch),
         "demand": sa.case((idle, sa.literal(dict(demand), base.Json)), else_=binding.c.demand),
         "state": sa.case((idle, UNBOUND), else_=binding.c.state),
     }
@@ -103,6 +108,33 @@ def unwant(tx: Transaction, resource_type: str, resource_id: str) -> None:
     changed = sa.update(binding).where(where, binding.c.state != IDLE).values(epoch=binding.c.epoch + 1, **idle)
     if tx.execute(changed).rowcount:
         vacate(tx, where)
+
+
+def leave_if_unreachable(tx: Transaction, resource_type: str, resource_id: str, requires: Sequence[str]) -> None:
+    """Take the resource off holders that do not reach all that it requires by now; another is found for it.
+
+    To be called after `want` when the requirements have changed. No statement when nothing is required. Raises Repeat.
+    """
+    if not requires:
+        return
+    here = of(resource_type, resource_id)
+    columns = (binding.c.slot, binding.c.epoch, agent.c.capabilities)
+    held = sa.select(*columns).join(agent, agent.c.id == binding.c.agent_id).where(here)
+    lost, lacking = [], ""
+    for row in tx.execute(held):
+        missing = segment.missing(requires, segment.reached(row.capabilities))
+        if missing:
+            lost.append((row.slot, row.epoch))
+            lacking = ", ".join(missing)
+    if not lost:
+        return
+    still = sa.and_(here, sa.tuple_(binding.c.slot, binding.c.epoch).in_(lost))
+    if tx.execute(sa.update(binding).where(still).values(emptied())).rowcount != len(lost):
+        raise Repeat("a slot has changed")
+    these = sa.and_(here, binding.c.slot.in_([slot for slot, _ in lost]))
+    record = {"reason": f"its agent does not reach {lacking}"}
+    decision.insert_for_slots(tx, binding, these, "leave", record)
+    vacate(tx, these)
 
 
 def forget(tx: Transaction, resource_type: str, resource_id: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from netsched.db import base, binding
+from netsched.db import base
 from netsched.db.transaction import Transaction
 from netsched.model.principal import Principal
 
@@ -85,15 +85,19 @@ def _row(entry: Decision) -> dict[str, Any]:
 
 
 def insert_for_slots(
-    tx: Transaction, where: sa.ColumnElement[bool], action: str, record: Mapping[str, Any], by: Principal
+    tx: Transaction,
+    slots: sa.Table,
+    where: sa.ColumnElement[bool],
+    action: str,
+    record: Mapping[str, Any],
+    by: Principal | None = None,
 ) -> None:
-    """The same decision for every slot that matches, without reading the slots."""
-    slots = binding.binding.c
+    """The same decision for every row of `slots` (the table of bindings) that matches, without reading them."""
     same = _row(Decision("", "", None, action, record=record, by=by))
     names = ("resource_type", "resource_id", "slot", "epoch", "agent_id")
     constant = {name: value for name, value in same.items() if name not in names}
     values = [value if name == "at" else sa.literal(value, decision.c[name].type) for name, value in constant.items()]
-    rows = sa.select(*(slots[name] for name in names), *values).where(where)
+    rows = sa.select(*(slots.c[name] for name in names), *values).where(where)
     tx.execute(sa.insert(decision).from_select([*names, *constant], rows))
 
 

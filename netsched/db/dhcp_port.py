@@ -7,7 +7,6 @@ its `ports_due_at` (see binding.want), never by looking at all of them.
 
 from __future__ import annotations
 
-import functools
 import uuid
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -17,10 +16,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from netsched import errors
-from netsched.db import address, base, binding, port, port_change, query
+from netsched.db import address, base, binding, due, port, port_change, query
 from netsched.db import subnet as subnets
 from netsched.db.address import Taken, Wish, fixed_ip
-from netsched.db.agent import agent
 from netsched.db.binding import binding as table
 from netsched.db.session import Database
 from netsched.db.transaction import Repeat, Transaction
@@ -28,7 +26,6 @@ from netsched.model import addressing, scope
 
 Object = Mapping[str, Any]  # a port in the REST API's format
 RESOURCE_TYPE = "network"
-BATCH = 100  # slots in one transaction
 RETRY = 30.0  # s until a full pool is tried again
 
 
@@ -77,50 +74,16 @@ def reconcile(database: Database) -> int:
 
     Adds ports and addresses (one per DHCP subnet), drops addresses on subnets without DHCP and ports of idle slots.
     """
-    done = 0
-    while True:
-        with database.read() as connection:
-            due = _due(connection)
-        if not due:
-            return done
-        database.write(functools.partial(_repair, due=due))
-        done += len(due)
+    return due.reconcile(database, RESOURCE_TYPE, _repair)
 
 
-def _due(connection: sa.Connection) -> list[tuple[str, int]]:
-    wanted = sa.select(table.c.resource_id, table.c.slot).where(
-        table.c.ports_due_at <= base.now(), table.c.resource_type == RESOURCE_TYPE
-    )
-    return [
-        (row.resource_id, row.slot) for row in connection.execute(wanted.order_by(table.c.ports_due_at).limit(BATCH))
-    ]
-
-
-def _repair(tx: Transaction, due: Sequence[tuple[str, int]]) -> None:
-    # Locks the slots, in the schedulers' order: what is read from here on is not older than a mark that is taken off.
-    order = (table.c.resource_type, table.c.resource_id, table.c.slot)
-    rows = tx.execute(sa.select(table).where(_are(due)).order_by(*order).with_for_update()).all()
-    rows = [row for row in rows if row.ports_due_at is not None]  # of several servers, one does it
-    if not rows:
-        return
-    reason = sa.case((table.c.state == binding.BOUND, None), else_=table.c.reason)
-    tx.execute(sa.update(table).where(_are(due)).values(ports_due_at=None, reason=reason))
-    holders = {row.agent_id for row in rows if row.agent_id}
-    hosts = {row.id: row.host for row in tx.execute(sa.select(agent.c.id, agent.c.host).where(agent.c.id.in_(holders)))}
-    wanted = [_Slot(row.resource_id, row.slot, hosts.get(row.agent_id)) for row in rows if row.state != binding.IDLE]
-    idle = [port_id(row.resource_id, row.slot) for row in rows if row.state == binding.IDLE]
+def _repair(tx: Transaction, slots: Sequence[due.Slot]) -> None:
+    wanted = [_Slot(one.resource_id, one.slot, one.host) for one in slots if one.state != binding.IDLE]
+    idle = [port_id(one.resource_id, one.slot) for one in slots if one.state == binding.IDLE]
     ports = port.by_ids(tx.connection, [slot.port_id for slot in wanted])
     port_change.remove_many(tx, idle)
     # A slot that has never had a holder has no port yet; one that waits for its next holder keeps its own.
     _complete(tx, [slot for slot in wanted if slot.host or slot.port_id in ports], ports)
-
-
-def _are(slots: Sequence[tuple[str, int]]) -> sa.ColumnElement[bool]:
-    return sa.and_(
-        table.c.resource_type == RESOURCE_TYPE,
-        table.c.resource_id.in_({network_id for network_id, _ in slots}),
-        sa.tuple_(table.c.resource_id, table.c.slot).in_(list(slots)),
-    )
 
 
 def _complete(tx: Transaction, slots: Sequence[_Slot], ports: Mapping[str, Object]) -> None:
@@ -223,5 +186,5 @@ def _tell(tx: Transaction, slots: Mapping[str, _Slot], refused: Sequence[Wish]) 
         slot = slots[port_id]
         reason = "no address left for DHCP in subnet " + ", ".join(sorted(subnet_ids))
         later = base.before_now(tx.connection, -RETRY)
-        where = _are([(slot.network_id, slot.slot)])
+        where = sa.and_(binding.of(RESOURCE_TYPE, slot.network_id), table.c.slot == slot.slot)
         tx.execute(sa.update(table).where(where).values(reason=reason, ports_due_at=later))

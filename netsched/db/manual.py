@@ -153,7 +153,7 @@ def delete_agent(tx: Transaction, agent_id: str, by: Principal) -> bool:
     held = table.c.agent_id == agent_id
     if tx.execute(sa.update(table).where(held).values(binding.emptied())).rowcount:
         # From rows to rows: an agent may hold more than fits into the parameters of one statement.
-        decision.insert_for_slots(tx, held, "agent-delete", what, by)
+        decision.insert_for_slots(tx, table, held, "agent-delete", what, by)
         tx.execute(sa.update(table).where(held).values(agent_id=None, bound_at=None))
     decision.insert(tx, [decision.Decision("agent", agent_id, None, "agent-delete", 0, agent_id, None, what, by)])
     try:

@@ -11,11 +11,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import exc
 
-from netsched.db import base, binding, claim, dhcp_port, interest
+from netsched.db import base, binding, claim, dhcp_port, interest, router_port
 from netsched.db.agent import agent, agent_beat, agent_claim
 from netsched.db.binding import binding as table
 from netsched.db.transaction import Repeat, Transaction
-from netsched.model import scope
+from netsched.model import scope, segment
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class Target:
     agent_type: str
     host: str
     admin_state_up: bool
+    reaches: tuple[str, ...]
     created_at: datetime.datetime
     sent_at: datetime.datetime | None
     now: datetime.datetime
@@ -50,7 +51,7 @@ def targets(connection: sa.Connection, agent_ids: Collection[str]) -> dict[str, 
     """The agents as they are now, by id, in one statement; those that are gone are absent."""
     rows = connection.execute(
         sa.select(
-            *(agent.c[name] for name in ("id", "agent_type", "host", "admin_state_up", "created_at")),
+            *(agent.c[name] for name in ("id", "agent_type", "host", "admin_state_up", "created_at", "capabilities")),
             *(agent_beat.c.sent_at, base.now().label("now")),
             *(agent_claim.c.resource_class, (agent_claim.c.capacity - agent_claim.c.used).label("left")),
         )
@@ -62,6 +63,7 @@ def targets(connection: sa.Connection, agent_ids: Collection[str]) -> dict[str, 
     for row in rows:
         facts = dict(row)
         resource_class, left = facts.pop("resource_class"), facts.pop("left")
+        facts["reaches"] = segment.reached(facts.pop("capabilities"))
         _, free = found.setdefault(facts["id"], (facts, {}))
         if resource_class is not None:
             free[resource_class] = left
@@ -111,7 +113,9 @@ def place(tx: Transaction, placements: Sequence[Placement]) -> None:
         )
     except exc.IntegrityError as error:
         raise Repeat("an agent was deleted or got another replica") from error
-    dhcp_port.follow(tx, [(p.row, p.target.host) for p in placements])
+    placed = [(p.row, p.target.host) for p in placements]
+    dhcp_port.follow(tx, placed)
+    router_port.follow(tx, placed)
     for p in placements:
         binding.tell(tx, p.row["resource_type"], p.row["resource_id"])
 

@@ -18,7 +18,7 @@ from netsched.db.agent import UNLIMITED, agent, agent_beat, agent_claim
 from netsched.db.apply import beat_token
 from netsched.db.binding import bar
 from netsched.db.binding import binding as table
-from netsched.model import liveness
+from netsched.model import liveness, segment
 from netsched.model.scheduling import AgentView, SlotView, Snapshot
 
 Key = tuple[str, str, int]  # resource id, resource type, slot: ids are random, so servers can begin anywhere
@@ -112,6 +112,7 @@ def _agents(
             load=float((row.load or {}).get("busy", 0.0)),
             beat=beat_token(row.sent_at),
             mode=row.capabilities.get("mode", "active"),
+            reaches=segment.reached(row.capabilities),
         )
         for row in rows
     )
@@ -149,6 +150,7 @@ def _slot_view(
         epoch=row["epoch"],
         demand=row["demand"],
         zone_hints=tuple(row["zone_hints"]),
+        requires=tuple(row["requires"] or ()),
         hold_until=row["hold_until"],
         siblings=tuple(agent_id for slot, agent_id in sorted(holders.get(resource, ())) if slot != row["slot"]),
         barred=tuple(sorted(barred.get(resource, ()))),

@@ -27,6 +27,7 @@ class AgentView:
     load: float = 0.0  # 0..1 as reported; says how busy, never how full
     beat: str | None = None  # token of its last judged beat: a move from it is refused once that has changed
     mode: str = "active"  # capabilities' mode; "passive" agents take nothing by themselves
+    reaches: tuple[str, ...] = ()  # which segments end at it, as model/segment.py writes them
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class SlotView:
     epoch: int
     demand: Mapping[str, int] = field(default_factory=dict)
     zone_hints: tuple[str, ...] = ()
+    requires: tuple[str, ...] = ()  # what its agent must reach
     hold_until: datetime.datetime | None = None  # emptied by hand: left for the operator until then
     siblings: tuple[str, ...] = ()  # agents that hold another slot of the same resource
     barred: tuple[str, ...] = ()  # agents from which an operator removed the resource

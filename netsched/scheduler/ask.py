@@ -22,6 +22,7 @@ class Ask:
     agent_type: str
     demand: tuple[tuple[str, int], ...] = ()  # (resource class, amount), sorted
     zone_hints: tuple[str, ...] = ()
+    requires: tuple[str, ...] = ()  # what the agent must reach, as model/segment.py writes it
     holders: tuple[str, ...] = ()
     holder_zones: tuple[str, ...] = ()
     barred: tuple[str, ...] = ()

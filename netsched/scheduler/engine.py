@@ -114,6 +114,7 @@ class _Proposal:
             agent_type=slot.agent_type,
             demand=tuple(sorted(slot.demand.items())),
             zone_hints=slot.zone_hints,
+            requires=slot.requires,
             holders=tuple(holders),
             holder_zones=tuple(self._agents[h].zone for h in staying),
             barred=tuple(sorted(slot.barred)),

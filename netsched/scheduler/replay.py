@@ -75,12 +75,13 @@ def _plain(value: Any) -> Any:
 
 
 def _agent(record: Mapping[str, Any]) -> AgentView:
-    return AgentView(**{**_known(AgentView, record), "state": State(record["state"])})
+    values = _known(AgentView, record)
+    return AgentView(**{**values, "state": State(values["state"]), "reaches": tuple(values.get("reaches", ()))})
 
 
 def _slot(record: Mapping[str, Any]) -> SlotView:
     values = _known(SlotView, record)
-    for name in ("zone_hints", "siblings", "barred", "alternates"):
+    for name in ("zone_hints", "requires", "siblings", "barred", "alternates"):
         values[name] = tuple(values.get(name, ()))
     # A record that has no holder has agent_id None, never an absent one; None is written since it has no default.
     if values.get("hold_until") is not None:

@@ -19,7 +19,7 @@ from netsched.model.liveness import Limits
 from netsched.model.principal import Principal
 from netsched.model.scheduling import Plan, Snapshot
 from netsched.scheduler import engine, explain, profile, replay
-from netsched.scheduler.filters import admin_up, agent_type, alive, already_hosting, capacity, mode, zone_hints
+from netsched.scheduler.filters import admin_up, agent_type, alive, already_hosting, capacity, mode, reach, zone_hints
 from netsched.scheduler.weighers import load, stickiness, zone_spread
 
 DHCP = "DHCP agent"
@@ -35,6 +35,7 @@ LOADED = profile.assemble(
         "already_hosting": already_hosting.reject,
         "capacity": capacity.reject,
         "mode": mode.reject,
+        "reach": reach.reject,
         "zone_hints": zone_hints.reject,
     },
     {"load": load.weigh, "stickiness": stickiness.weigh, "zone_spread": zone_spread.weigh},

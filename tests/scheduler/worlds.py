@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from netsched.model.liveness import State
 from netsched.model.scheduling import AgentView, Assignment, Plan, SlotView, Snapshot
 from netsched.scheduler import engine, profile
-from netsched.scheduler.filters import admin_up, agent_type, alive, already_hosting, capacity, mode, zone_hints
+from netsched.scheduler.filters import admin_up, agent_type, alive, already_hosting, capacity, mode, reach, zone_hints
 from netsched.scheduler.weighers import load, stickiness, zone_spread
 
 NOW = datetime.datetime(2026, 11, 21, 12, 0, 0)
@@ -24,6 +24,7 @@ FILTERS = {
     "mode": mode.reject,
     "already_hosting": already_hosting.reject,
     "zone_hints": zone_hints.reject,
+    "reach": reach.reject,
     "capacity": capacity.reject,
 }
 WEIGHERS = {"load": load.weigh, "zone_spread": zone_spread.weigh, "stickiness": stickiness.weigh}
