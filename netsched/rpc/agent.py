@@ -108,7 +108,7 @@ class Beat(_Message):
     checksum: int = 0  # model/checksum.py over the whole set
     settings: dict[str, Any] = Field(default_factory=dict)  # must agree with the server: MTU, DNS domain, lease time
     faults: list[Fault] = Field(default_factory=list)
-    states: list[State] = Field(default_factory=list)  # changed since the last answered beat, or all if complete
+    states: list[State] = Field(default_factory=list)  # changed since the last answered beat; the rest in the next
 
 
 class Lagging(_Message):

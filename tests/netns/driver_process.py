@@ -37,6 +37,9 @@ class Answers:
         self.error = None
         self.settled.set()
 
+    def found(self, scope: str, wanted: Wanted, states: States) -> None:
+        pass
+
     def failed(self, scope: str, wanted: Wanted, message: str, failures: int) -> None:
         self.faults.append(message)
         self.error = message

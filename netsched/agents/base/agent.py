@@ -106,8 +106,8 @@ class Agent:
         deadline = self._clock.monotonic() + timeout
         for duty in duties:
             duty.join(max(0.0, deadline - self._clock.monotonic()))
-        self._driver.close()
         self.saver.save()
+        self._driver.close()
 
     def due(self) -> float:
         """When (monotonic) `tick` will find something to do."""
@@ -214,9 +214,14 @@ class Agent:
             LOG.info("%s is %s", scope, "removed" if wanted.position == REMOVED else "in force")
         if wanted.content is not None:
             self.heart.report.states(scope, wanted.epoch, states, wanted.content)
-        if self.settings.prompt_ack:
-            self.heart.soon()
-            self._wake()
+        elif wanted.position != REMOVED:
+            self.heart.report.down(scope, wanted.epoch)
+        self._say()
+
+    def found(self, scope: str, wanted: Wanted, states: States) -> None:
+        if wanted.content is not None and self.cache.get(scope) is not None:
+            self.heart.report.states(scope, wanted.epoch, states, wanted.content)
+            self._say()
 
     def failed(self, scope: str, wanted: Wanted, message: str, failures: int) -> None:
         if self.heart.report.fault(scope, wanted.epoch, message):
@@ -232,6 +237,11 @@ class Agent:
             self._wake()
 
     # Inside
+
+    def _say(self) -> None:
+        if self.settings.prompt_ack and self.heart.report.news():
+            self.heart.soon()
+            self._wake()
 
     def _moved(self, scopes: Iterable[str]) -> None:
         for scope in scopes:

@@ -48,6 +48,7 @@ class Identity:
 class _Sent:
     at: float  # boottime
     complete: bool
+    more: bool  # it had no room for all states
 
 
 class Heart:
@@ -95,7 +96,7 @@ class Heart:
             now = self._clock.boottime()
             echo = self._answer.time + now - self._answered_at if self._answer is not None else None
             said = self.report.take(self._sequence)
-            self._sent[self._sequence] = _Sent(now, said.complete)
+            self._sent[self._sequence] = _Sent(now, said.complete, said.more)
             if len(self._sent) > REMEMBERED:
                 del self._sent[min(self._sent)]
             self._schedule()
@@ -146,6 +147,8 @@ class Heart:
                 self._again()
             else:
                 self._next = min(self._next, self._last + self._jittered(answer.interval))
+            if sent.more:
+                self._soon(COALESCE)
             return True
 
     def soon(self) -> None:

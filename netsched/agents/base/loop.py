@@ -41,6 +41,9 @@ class Outcome(Protocol):
 
     def applied(self, scope: str, wanted: Wanted, states: States) -> None: ...
 
+    def found(self, scope: str, wanted: Wanted, states: States) -> None:
+        """A check found it in force, and says something else of its objects than was said last."""
+
     def failed(self, scope: str, wanted: Wanted, message: str, failures: int) -> None: ...
 
     def fine(self, scope: str, wanted: Wanted) -> None:
@@ -52,6 +55,7 @@ class _Held:
     """A scope that was brought in force; checks compare with what was applied, not with what has come in since."""
 
     wanted: Wanted
+    states: States
     check_at: float = 0.0
     repaired_at: float = -float("inf")
     unsteady: bool = False
@@ -91,9 +95,9 @@ class Loop:
             self._state.dirty[scope] = (self._clock.monotonic(), removal)
 
     def mark_again(self, scope: str) -> None:
-        """Somebody else has touched what is in force: apply it again, soon. Nothing to do if it is not."""
+        """Somebody else has touched what is in force, or becomes so right now: apply it again, soon."""
         with self._lock:
-            if scope in self._state.held:
+            if scope in self._state.held or scope in self._state.running:
                 self._state.dirty.setdefault(scope, (self._clock.monotonic(), False))
 
     def hold(self, until: float) -> None:
@@ -202,8 +206,8 @@ class Loop:
             if wanted.content is None:
                 self._state.held.pop(scope, None)
             else:
-                held = self._state.held.setdefault(scope, _Held(wanted))
-                held.wanted = wanted
+                held = self._state.held.setdefault(scope, _Held(wanted, states))
+                held.wanted, held.states = wanted, states
                 self._check_later(scope)
             recovered = held is None or not held.unsteady
             if recovered:
@@ -223,26 +227,32 @@ class Loop:
     def _check(self, scope: str) -> None:
         with self._lock:
             held = self._state.held[scope]
-        wanted, message = held.wanted, "not in force any more"
+        wanted, message, states = held.wanted, "not in force any more", held.states
         try:
             fine = self._driver.check(scope, wanted.content)
+            if fine and wanted.content is not None:
+                states = self._driver.states(scope, wanted.content)
         except errors.NetschedError as error:
             fine, message = False, str(error)
         except Exception as error:  # as in _apply
             LOG.exception("%s: unexpected", scope)
             fine, message = False, f"{type(error).__name__}: {error}"
         if fine:
-            self._found_fine(scope, held)
+            self._found_fine(scope, held, states)
         else:
             self._found_broken(scope, held, message)
 
-    def _found_fine(self, scope: str, held: _Held) -> None:
+    def _found_fine(self, scope: str, held: _Held, states: States) -> None:
         with self._lock:
+            news = states != held.states
+            held.states = states
             self._check_later(scope)
             steady = held.unsteady and self._clock.monotonic() - held.repaired_at > STEADY
             if steady:
                 held.unsteady = False
                 self._state.failures.pop(scope, None)
+        if news:
+            self._outcome.found(scope, held.wanted, states)
         if steady:
             self._outcome.fine(scope, held.wanted)
 

@@ -2,10 +2,15 @@
 
 A change is stamped with the sequence of the first beat that can carry it, so an answer to any beat from there on
 acknowledges it, whatever became of the others.
+
+What is said of single objects (their states) is spread over beats, so that no beat grows with the ports of a host.
+They wait in a queue whose first ones every beat carries until it is answered; an object whose state has changed goes
+to the end.
 """
 
 from __future__ import annotations
 
+import itertools
 import threading
 from dataclasses import dataclass
 
@@ -15,6 +20,8 @@ from netsched.rpc.agent import Applied, Fault, State
 
 REMOVED = -1  # position of a scope that is gone
 NOT_IN_FORCE = 0  # position of a scope that is held and of which nothing is in force yet
+DOWN = "DOWN"  # status, in the API, of an object that was in force and is not any more
+STATES_PER_BEAT = 1000  # about 200 kB
 
 
 @dataclass(frozen=True)
@@ -27,6 +34,7 @@ class Said:
     checksum: int
     faults: list[Fault]
     states: list[State]
+    more: bool  # states that found no room
 
 
 class Report:
@@ -42,7 +50,8 @@ class Report:
         self._faults: dict[str, Fault] = {}
         self._unsaid_faults: dict[str, tuple[int, Fault]] = {}
         self._states: dict[str, dict[tuple[str, str], State]] = {}  # by scope
-        self._unsaid_states: dict[tuple[str, str, str], int] = {}  # (scope, kind, id) -> sequence
+        # (scope, kind, id) -> first beat that carried it, None if none has; in the order in which they are said
+        self._unsaid_states: dict[tuple[str, str, str], int | None] = {}
         self._complete_since: int | None = first_sequence
         self._leftovers: set[str] | None = None
 
@@ -55,7 +64,7 @@ class Report:
             if before is not None:
                 self._checksum ^= checksum.element(scope, *before)
             if position == REMOVED:
-                self._states.pop(scope, None)
+                self._state(scope, {})
             else:
                 self._applied[scope] = (epoch, position)
                 self._checksum ^= checksum.element(scope, epoch, position)
@@ -87,7 +96,7 @@ class Report:
         return True
 
     def states(self, scope: str, epoch: int, states: States, content: Content) -> None:
-        """What the driver says of the objects in a scope that came into force with this content."""
+        """What the driver says of the objects in a scope that is in force with this content."""
         said = {
             (kind, id_): State(
                 scope=scope,
@@ -100,11 +109,19 @@ class Report:
             for (kind, id_), status in states.items()
         }
         with self._lock:
+            self._state(scope, said)
+
+    def down(self, scope: str, epoch: int) -> None:
+        """The scope is held, and on purpose nothing of it is in force."""
+        with self._lock:
             before = self._states.get(scope, {})
-            for key, state in said.items():
-                if before.get(key) != state:
-                    self._unsaid_states[(scope, *key)] = self._next
-            self._states[scope] = said
+            ended = {"epoch": epoch, "status": DOWN}
+            self._state(scope, {key: state.model_copy(update=ended) for key, state in before.items()})
+
+    def news(self) -> bool:
+        """Is there anything that no answered beat has said?"""
+        with self._lock:
+            return bool(self._unsaid or self._unsaid_faults or self._unsaid_states)
 
     def found(self, leftovers: set[str]) -> None:
         with self._lock:
@@ -114,14 +131,19 @@ class Report:
         """The next beats carry the whole set until one is answered."""
         with self._lock:
             self._complete_since = self._next
+            for scope, said in self._states.items():
+                for key in said:
+                    self._unsaid_states.setdefault((scope, *key), None)
 
     def forget_positions(self) -> None:
-        """Another incarnation of the database: what is in force has no position there yet."""
+        """Another incarnation of the database: what is in force has no position there yet, nor a state."""
         with self._lock:
             for scope in self._applied:
                 self._applied[scope] = (0, NOT_IN_FORCE)
             self._checksum = checksum.of((scope, 0, NOT_IN_FORCE) for scope in self._applied)
             self._unsaid.clear()
+            self._states.clear()
+            self._unsaid_states.clear()
             self._complete_since = self._next
 
     def take(self, sequence: int) -> Said:
@@ -135,19 +157,38 @@ class Report:
             else:
                 entries = [one for _, one in self._unsaid.values()]
             faults = [fault for _, fault in self._unsaid_faults.values()]
-            return Said(entries, complete, len(self._applied), self._checksum, faults, self._states_to_say(complete))
-
-    def _states_to_say(self, complete: bool) -> list[State]:
-        if complete:
-            return [state for said in self._states.values() for state in said.values()]
-        found = (self._states.get(scope, {}).get((kind, id_)) for scope, kind, id_ in self._unsaid_states)
-        return [state for state in found if state is not None]
+            states, more = self._take_states(sequence)
+            return Said(entries, complete, len(self._applied), self._checksum, faults, states, more)
 
     def answered(self, sequence: int, complete: bool) -> None:
         """Beat `sequence`, which was or was not `complete`, is in the database."""
         with self._lock:
             self._unsaid = {s: one for s, one in self._unsaid.items() if one[0] > sequence}
             self._unsaid_faults = {s: one for s, one in self._unsaid_faults.items() if one[0] > sequence}
-            self._unsaid_states = {key: since for key, since in self._unsaid_states.items() if since > sequence}
+            self._unsaid_states = {
+                key: since for key, since in self._unsaid_states.items() if since is None or since > sequence
+            }
             if complete and self._complete_since is not None and self._complete_since <= sequence:
                 self._complete_since = None
+
+    # With the lock held
+
+    def _state(self, scope: str, said: dict[tuple[str, str], State]) -> None:
+        before = self._states.pop(scope, {})
+        for key in before.keys() - said.keys():
+            self._unsaid_states.pop((scope, *key), None)
+        for key, state in said.items():
+            if before.get(key) != state:
+                self._unsaid_states.pop((scope, *key), None)
+                self._unsaid_states[(scope, *key)] = None
+        if said:
+            self._states[scope] = said
+
+    def _take_states(self, sequence: int) -> tuple[list[State], bool]:
+        """Those for this beat; are there more?"""
+        taken = list(itertools.islice(self._unsaid_states, STATES_PER_BEAT))
+        for key in taken:
+            if self._unsaid_states[key] is None:
+                self._unsaid_states[key] = sequence
+        states = [self._states[scope][kind, id_] for scope, kind, id_ in taken]
+        return states, len(self._unsaid_states) > len(taken)

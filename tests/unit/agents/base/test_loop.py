@@ -31,6 +31,9 @@ class Desk:
     def applied(self, scope: str, wanted: Wanted, states: States) -> None:
         self.log.append(("applied", scope))
 
+    def found(self, scope: str, wanted: Wanted, states: States) -> None:
+        self.log.append(("found", scope))
+
     def failed(self, scope: str, wanted: Wanted, message: str, failures: int) -> None:
         self.log.append(("failed", scope, failures))
 
