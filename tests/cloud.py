@@ -13,6 +13,7 @@ from netsched.db.session import Database
 from netsched.model import addressing
 from netsched.model.principal import Principal
 from netsched.model.query import Query
+from netsched.server.services.floatingip import FloatingIPService
 from netsched.server.services.network import NetworkService
 from netsched.server.services.port import PortService
 from netsched.server.services.subnet import SubnetService
@@ -33,6 +34,7 @@ class Cloud:
         self.networks = NetworkService(database, mtu=1450)
         self.subnets = SubnetService(database, dhcp_agents_per_network=1)
         self.ports = PortService(database)
+        self.floatingips = FloatingIPService(database)
 
     def network(self, who: Principal = ADMIN, **attributes: Any) -> str:
         """The id of a new network."""

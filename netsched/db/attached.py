@@ -68,7 +68,8 @@ def leave_subnet(tx: Transaction, subnet: Mapping[str, Any]) -> None:
 
 def join_subnet(tx: Transaction, subnet: Mapping[str, Any]) -> None:
     """Give every port of the network the address that its host will make itself on this new subnet."""
-    owned = sa.and_(port.c.network_id == subnet["network_id"], port.c.device_owner.not_in(addressing.ROUTER_OWNERS))
+    never = (*addressing.ROUTER_OWNERS, addressing.FLOATINGIP_OWNER)
+    owned = sa.and_(port.c.network_id == subnet["network_id"], port.c.device_owner.not_in(never))
     joining = (
         tx.execute(sa.select(port.c.id, port.c.network_id, port.c.mac_address, *_OWNER).where(owned)).mappings().all()
     )

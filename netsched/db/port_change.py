@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from netsched import errors
-from netsched.db import address, query, wish
+from netsched.db import address, floatingip, query, wish
 from netsched.db import subnet as subnets
 from netsched.db.address import Taken, fixed_ip
 from netsched.db.port import PLAIN, as_rest, by_ids, get, note, port
@@ -181,6 +181,8 @@ def _change_addresses(
     around = subnets.surroundings(tx, [before["network_id"]])[before["network_id"]]
     new_mac = before["mac_address"] != after["mac_address"]
     change = wish.for_change(_owner(after), before["fixed_ips"], wanted, around, new_mac)
+    if change.dropped:
+        floatingip.dissociate(tx, [before["id"]], [ip["ip_address"] for ip in change.dropped])
     drop_addresses(tx, before["id"], change.dropped)
     write_addresses(tx, address.allocate(tx, change.wishes))
 
@@ -193,7 +195,7 @@ def drop_addresses(tx: Transaction, port_id: str, dropped: Sequence[Mapping[str,
     ids = {subnet_id for subnet_id, _ in pairs}
     address.lock(tx, ids)
     ways = [sa.and_(fixed_ip.c.subnet_id == key, fixed_ip.c.ip_address == ip) for key, ip in pairs]
-    tx.execute(sa.delete(fixed_ip).where(fixed_ip.c.port_id == port_id, sa.or_(*ways)))
+    query.guarded(tx, sa.delete(fixed_ip).where(fixed_ip.c.port_id == port_id, sa.or_(*ways)))
     address.release(tx, subnets.by_ids(tx.connection, ids), pairs)
 
 
@@ -218,7 +220,7 @@ def _delete(tx: Transaction, port_ids: Sequence[str]) -> dict[str, dict[str, Any
     addresses = [(ip["subnet_id"], ip["ip_address"]) for item in gone.values() for ip in item["fixed_ips"]]
     subnet_ids = {subnet_id for subnet_id, _ in addresses}
     address.lock(tx, subnet_ids)
-    tx.execute(sa.delete(port).where(port.c.id.in_(list(gone))))
+    query.guarded(tx, sa.delete(port).where(port.c.id.in_(list(gone))))
     if addresses:
         address.release(tx, subnets.by_ids(tx.connection, subnet_ids), addresses)
     for item in gone.values():

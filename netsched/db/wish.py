@@ -27,6 +27,11 @@ class Owner:
         """Routers choose their addresses where hosts make their own."""
         return self.device_owner in addressing.ROUTER_OWNERS
 
+    @property
+    def versions(self) -> tuple[int, ...]:
+        """Of the addresses that it gets by default. A floating IP is one IPv4 address."""
+        return (4,) if self.device_owner == addressing.FLOATINGIP_OWNER else (4, 6)
+
 
 @dataclass(frozen=True)
 class Change:
@@ -42,7 +47,7 @@ def for_new(owner: Owner, wanted: Sequence[FixedIp] | None, network: Surrounding
     """
     if wanted is None:
         wishes = []
-        for version in (4, 6):
+        for version in owner.versions:
             booked = tuple(s for s in network.subnets if s["ip_version"] == version and not addressing.is_auto(s))
             wishes += [Wish(owner.port_id, network.id, booked)] if booked else []
     else:
@@ -131,7 +136,7 @@ def _subnet_of(ip: FixedIp, network: Surroundings) -> Mapping[str, Any]:
 
 
 def _automatic(owner: Owner, network: Surroundings, except_on: Sequence[str]) -> list[Wish]:
-    if owner.is_router:
+    if owner.is_router or 6 not in owner.versions:
         return []
     return [
         Wish(owner.port_id, network.id, (subnet,), addressing.eui64(subnet["cidr"], owner.mac_address))

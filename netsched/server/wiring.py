@@ -34,6 +34,7 @@ import netsched
 from netsched import clock as clocks
 from netsched import errors
 from netsched.conf import opts
+from netsched.db import floatingip as floatingip_table
 from netsched.db import network as network_table
 from netsched.db import port as port_table
 from netsched.db import router_scope, schema
@@ -49,6 +50,7 @@ from netsched.server.api.services import Services
 from netsched.server.policies.enforcer import Policy
 from netsched.server.services.agent import AgentService
 from netsched.server.services.delivery import DeliveryService, DeliverySettings
+from netsched.server.services.floatingip import FloatingIPService
 from netsched.server.services.heartbeat import HeartbeatService, HeartbeatSettings, Wake
 from netsched.server.services.network import NetworkService
 from netsched.server.services.port import PortService
@@ -125,6 +127,7 @@ class Server:
             network=NetworkService(database, settings.mtu),
             subnet=SubnetService(database, settings.replicas),
             port=PortService(database, settings.base_mac),
+            floatingip=FloatingIPService(database, settings.base_mac),
             agent=AgentService(database, settings.scheduling.limits),
             scheduling=self.scheduling,
             status=StatusService(database, netsched.__version__, self.driver.status, self._to_agents.health),
@@ -161,6 +164,9 @@ def readers() -> dict[tuple[str, str], Reader]:
         ("network", "port"): Owned(port_table.by_ids, port_table.in_networks, hidden=of_port),
         ("router", "network"): Borrowed(router_scope.networks_in, hidden=of_network),
         ("router", "subnet"): Borrowed(router_scope.subnets_in),
+        ("router", "floatingip"): Owned(
+            floatingip_table.by_ids, floatingip_table.in_routers, lambda one: one["router_id"], hidden=("status",)
+        ),
         ("router", "port"): Owned(port_table.by_ids, router_scope.ports_in, router_scope.router_of, of_port),
     }
 

@@ -21,6 +21,7 @@ from netsched.server.api.hooks import NoAuth
 from netsched.server.api.services import Services
 from netsched.server.policies.enforcer import Policy
 from netsched.server.services.agent import AgentService
+from netsched.server.services.floatingip import FloatingIPService
 from netsched.server.services.heartbeat import agent_id
 from netsched.server.services.network import NetworkService
 from netsched.server.services.port import PortService
@@ -54,6 +55,7 @@ class Api:
             network=NetworkService(database, 1450),
             subnet=SubnetService(database, 1),
             port=PortService(database),
+            floatingip=FloatingIPService(database),
             agent=AgentService(database, limits),
             scheduling=self.scheduling,
             status=StatusService(database, "test", list, lambda: "ok"),

@@ -33,9 +33,9 @@ class CrudOnNetwork(Crud, Protocol):
 
 
 class Scheduling(Protocol):
-    def dhcp_networks(self, principal: Principal, agent_id: str) -> list[Object]: ...
+    def held(self, principal: Principal, resource_type: str, agent_id: str) -> list[Object]: ...
 
-    def dhcp_agents(self, principal: Principal, network_id: str) -> list[Object]: ...
+    def holders(self, principal: Principal, resource_type: str, resource_id: str) -> list[Object]: ...
 
     def bind(self, principal: Principal, agent_id: str, resource_type: str, resource_id: str) -> Any: ...
 
@@ -55,6 +55,7 @@ class Services:
     network: Crud
     subnet: CrudOnNetwork
     port: CrudOnNetwork
+    floatingip: Crud
     agent: Updates
     scheduling: Scheduling
     status: Status

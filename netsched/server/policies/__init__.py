@@ -14,10 +14,10 @@ import itertools
 
 from oslo_policy import policy
 
-from netsched.server.policies import agent, availability_zone, base, network, port, subnet
+from netsched.server.policies import agent, availability_zone, base, floatingip, network, port, subnet
 
 
 def list_rules() -> list[policy.RuleDefault]:
     """All rules, for oslopolicy-sample-generator and for `enforcer.Policy`."""
-    modules = (base, network, subnet, port, agent, availability_zone)
+    modules = (base, network, subnet, port, floatingip, agent, availability_zone)
     return list(itertools.chain.from_iterable(module.RULES for module in modules))

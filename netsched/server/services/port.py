@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from netsched.db import binding, port, port_change
+from netsched.db import binding, floatingip, port, port_change
 from netsched.db.session import Database
 from netsched.db.transaction import Transaction
 from netsched.model.permission import Permit, anyone
@@ -43,7 +43,12 @@ class PortService:
 
     def delete(self, principal: Principal, id: str, if_match: int | None) -> None:
         """Raises PortNotFound, RevisionNumberConstraintFailed."""
-        self._database.write(lambda tx: self._touched(tx, port_change.remove(tx, id, if_match, principal.sees)))
+
+        def work(tx: Transaction) -> None:
+            floatingip.dissociate(tx, [id])
+            self._touched(tx, port_change.remove(tx, id, if_match, principal.sees))
+
+        self._database.write(work)
 
     @staticmethod
     def _touched(tx: Transaction, changed: Object) -> Object:

@@ -54,6 +54,7 @@ def upgrade() -> None:
         sa.Column("gateway_port_id", base.Id, nullable=True),
         sa.Column("routes", base.Json, nullable=False),
         sa.Column("availability_zone_hints", base.Json, nullable=False),
+        sa.Column("associations", sa.BigInteger(), server_default="0", nullable=False),
         sa.ForeignKeyConstraint(["gateway_port_id"], ["port.id"], name=op.f("fk_router_gateway_port_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_router")),
     )
@@ -71,6 +72,7 @@ def upgrade() -> None:
         sa.Column("floating_ip_address", sa.String(length=64), nullable=False),
         sa.Column("floating_port_id", base.Id, nullable=False),
         sa.Column("port_id", base.Id, nullable=True),
+        sa.Column("fixed_subnet_id", base.Id, nullable=True),
         sa.Column("fixed_ip_address", sa.String(length=64), nullable=True),
         sa.Column("router_id", base.Id, nullable=True),
         sa.Column("status", sa.String(length=16), nullable=False),
@@ -78,7 +80,11 @@ def upgrade() -> None:
             ["floating_network_id"], ["network.id"], name=op.f("fk_floatingip_floating_network_id")
         ),
         sa.ForeignKeyConstraint(["floating_port_id"], ["port.id"], name=op.f("fk_floatingip_floating_port_id")),
-        sa.ForeignKeyConstraint(["port_id"], ["port.id"], name=op.f("fk_floatingip_port_id")),
+        sa.ForeignKeyConstraint(
+            ["port_id", "fixed_subnet_id", "fixed_ip_address"],
+            ["fixed_ip.port_id", "fixed_ip.subnet_id", "fixed_ip.ip_address"],
+            name=op.f("fk_floatingip_port_id"),
+        ),
         sa.ForeignKeyConstraint(["router_id"], ["router.id"], name=op.f("fk_floatingip_router_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_floatingip")),
         sa.UniqueConstraint(
@@ -92,6 +98,9 @@ def upgrade() -> None:
     op.create_index(op.f("ix_floatingip_floating_port_id"), "floatingip", ["floating_port_id"], unique=False)
     op.create_index(op.f("ix_floatingip_project_id"), "floatingip", ["project_id"], unique=False)
     op.create_index(op.f("ix_floatingip_router_id"), "floatingip", ["router_id"], unique=False)
+    op.add_column("agent", sa.Column("news_at", base.DateTime, nullable=True))
+    op.create_index(op.f("ix_agent_news_at"), "agent", ["news_at"], unique=False)
+    op.add_column("agent_beat", sa.Column("lease", sa.Float(), server_default="40", nullable=False))
     op.add_column("binding", sa.Column("requires", base.Json, nullable=True))
     op.add_column("network", sa.Column("router_external", sa.Boolean(), server_default=sa.false(), nullable=False))
     op.add_column("network", sa.Column("port_security_enabled", sa.Boolean(), server_default=sa.true(), nullable=False))

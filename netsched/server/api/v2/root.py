@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 
 from netsched.server.api import openapi
+from netsched.server.api.collection import Collection
 from netsched.server.api.routing import Route
 from netsched.server.api.services import Services
 from netsched.server.api.v2 import agent, network, operator, version
@@ -13,21 +14,24 @@ from netsched.server.api.v2.on_network import OnNetwork
 from netsched.server.api.v2.port import Ports
 from netsched.wire.agent import AGENT
 from netsched.wire.availability_zone import AVAILABILITY_ZONE
+from netsched.wire.floatingip import FLOATINGIP
 from netsched.wire.network import NETWORK
 from netsched.wire.port import PORT
 from netsched.wire.subnet import SUBNET
 
 
 def routes(services: Services, max_limit: int, release: str) -> list[Route]:
-    documents = version.Documents((NETWORK, SUBNET, PORT), lambda: description())
+    documents = version.Documents((NETWORK, SUBNET, PORT, FLOATINGIP), lambda: description())
     networks = network.Networks(services.network, services.scheduling, max_limit)
     subnets = OnNetwork(SUBNET, services.subnet, max_limit)
     ports = Ports(services.port, services.network, max_limit)
+    floatingips = Collection(FLOATINGIP, services.floatingip, max_limit)
     agents = agent.Agents(services.agent, services.scheduling, max_limit)
     zones = AvailabilityZones(services.agent)
     operators = operator.Operators(services.status)
     of_network = openapi.Resource(NETWORK, after_create=network.LINKS)
     of_subnet, of_port = openapi.Resource(SUBNET), openapi.Resource(PORT)
+    of_floatingip = openapi.Resource(FLOATINGIP)
     of_agent = openapi.Resource(AGENT, after_list=agent.LINKS)
     v2 = "/v2.0"
     table = [
@@ -53,6 +57,11 @@ def routes(services: Services, max_limit: int, release: str) -> list[Route]:
         Route("GET", f"{v2}/ports/{{id}}", ports.show, of_port.show),
         Route("PUT", f"{v2}/ports/{{id}}", ports.update, of_port.update),
         Route("DELETE", f"{v2}/ports/{{id}}", ports.delete, of_port.delete),
+        Route("GET", f"{v2}/floatingips", floatingips.list, of_floatingip.list),
+        Route("POST", f"{v2}/floatingips", floatingips.create, of_floatingip.create),
+        Route("GET", f"{v2}/floatingips/{{id}}", floatingips.show, of_floatingip.show),
+        Route("PUT", f"{v2}/floatingips/{{id}}", floatingips.update, of_floatingip.update),
+        Route("DELETE", f"{v2}/floatingips/{{id}}", floatingips.delete, of_floatingip.delete),
         Route("GET", f"{v2}/agents", agents.list, of_agent.list),
         Route("POST", f"{v2}/agents", agents.create, agent.REFUSED),
         Route("GET", f"{v2}/agents/{{id}}", agents.show, of_agent.show),
