@@ -102,11 +102,20 @@ def want(
 
 
 def unwant(tx: Transaction, resource_type: str, resource_id: str) -> None:
-    """Nobody needs the resource placed now: take it off its agents; the slots stay, idle, for their epochs."""
+    """Nobody needs the resource placed now: take it off its agents; the slots stay, idle, for their epochs.
+
+    What was not wanted before stays where an operator has put it.
+    """
     where = of(resource_type, resource_id)
-    idle = {"state": IDLE, "hold_until": None, "reason": None, "error": None, "ports_due_at": base.now()}
-    changed = sa.update(binding).where(where, binding.c.state != IDLE).values(epoch=binding.c.epoch + 1, **idle)
-    if tx.execute(changed).rowcount:
+    idle = {
+        "state": IDLE,
+        "requires": [],
+        "ports_due_at": base.now(),
+        **dict.fromkeys(("hold_until", "reason", "error")),
+    }
+    active = sa.update(binding).where(where, binding.c.state != IDLE).values(epoch=binding.c.epoch + 1, **idle)
+    if tx.execute(active.where(binding.c.extra.is_(False))).rowcount:
+        tx.execute(active)  # the extra ones too
         vacate(tx, where)
 
 

@@ -14,26 +14,32 @@ from netsched.db.agent import agent
 from netsched.db.binding import bar
 from netsched.db.binding import binding as table
 from netsched.db.transaction import Repeat, Transaction
+from netsched.model import segment
 from netsched.model.principal import Principal
 
 
 def bind(
-    tx: Transaction, resource: tuple[str, str], agent_id: str, demand: Mapping[str, int], by: Principal
-) -> placement.Placement | None:
-    """Give the resource to that agent, in an empty slot or in an extra one; None if it has it already.
+    tx: Transaction,
+    resource: tuple[str, str],
+    agent_id: str,
+    demand: Mapping[str, int],
+    by: Principal,
+    alone: bool = False,
+) -> str | None:
+    """Give the resource to that agent, in an empty slot or in an extra one. `alone`: not while another agent has it.
 
-    Lifts a bar. Raises AgentNotFound, NoCapacity, and Repeat as placement.place does.
+    None when done, else the id of the agent that has it already. Lifts a bar. Raises AgentNotFound, AgentCannotReach,
+    NoCapacity, and Repeat as placement.place does.
     """
     target = placement.targets(tx.connection, [agent_id]).get(agent_id)
     if target is None:
         raise errors.AgentNotFound(id=agent_id)
     rows = placement.slots(tx.connection, [resource], locked=True)[resource]
-    if any(row["agent_id"] == agent_id for row in rows):
-        return None
+    holders = [row["agent_id"] for row in rows if row["agent_id"]]
+    if agent_id in holders or (alone and holders):
+        return agent_id if agent_id in holders else holders[0]
     row = _empty(rows) or _extra(tx, resource, rows, target.agent_type, demand)
-    for resource_class, amount in row["demand"].items():
-        if amount > target.free.get(resource_class, amount):
-            raise errors.NoCapacity(reason=f"Agent {agent_id} has no {resource_class} left.")
+    _check(target, row)
     placed = placement.Placement(row, target, placement.next_epoch([*rows, row]))
     placement.place(tx, [placed])
     placement.claim_for(tx, [placed])
@@ -41,7 +47,18 @@ def bind(
     tx.execute(sa.delete(bar).where(*of_pair))
     record = {"reason": "bound by hand", "host": target.host}
     decision.insert(tx, [decision.Decision(*resource, row["slot"], "bind", placed.epoch, agent_id, None, record, by)])
-    return placed
+    return None
+
+
+def _check(target: placement.Target, row: Mapping[str, Any]) -> None:
+    """What an operator cannot overrule."""
+    missing = segment.missing(row["requires"] or (), target.reaches)
+    if missing:
+        named = {name: row[name] for name in ("resource_type", "resource_id")}
+        raise errors.AgentCannotReach(agent_id=target.id, requirement=missing[0], **named)
+    for resource_class, amount in row["demand"].items():
+        if amount > target.free.get(resource_class, amount):
+            raise errors.NoCapacity(reason=f"Agent {target.id} has no {resource_class} left.")
 
 
 def _empty(rows: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
@@ -74,6 +91,7 @@ def _extra(
         "extra": True,
         "demand": dict(rows[0]["demand"] if rows else demand),
         "zone_hints": rows[0]["zone_hints"] if rows else [],
+        "requires": rows[0]["requires"] if rows else [],
         "alternates": [],
     }
     try:

@@ -124,7 +124,7 @@ class Guide:
     def _bound(self) -> tuple[str, str] | None:
         """An agent and a network that it holds."""
         for agent in self._api.services.agent.list(self._admin, Query()):
-            for network in self._api.services.scheduling.dhcp_networks(self._admin, agent["id"]):
+            for network in self._api.services.scheduling.held(self._admin, "network", agent["id"]):
                 return agent["id"], network["id"]
         return None
 

@@ -244,8 +244,8 @@ def test_a_manual_bind_adds_an_extra_slot_with_its_own_port(world: World) -> Non
     (net,) = world.networks(1, cidr="10.0.0.0/24")
     world.round()
     second = world.agent("h2")
-    assert bind(world, net, second)
     assert bind(world, net, second) is None
+    assert bind(world, net, second) == second  # which has it already
     assert world.holders(net) == [first, second]
     assert [slot["extra"] for slot in world.slots(net)] == [False, True]
     assert sorted(port["binding:host_id"] for port in world.ports(net)) == ["h1", "h2"]
@@ -273,7 +273,7 @@ def test_a_manual_unbind_bars_the_agent_and_holds_the_slot(world: World) -> None
     assert [a.agent_id for a in world.plan(late).assignments] == [second]
     assert world.interests(network_scope(net)) == {first: ("released", 1)}
     # Binding it there again lifts the bar and ends the hold.
-    assert bind(world, net, first)
+    assert bind(world, net, first) is None
     assert world.rows(binding.bar) == [] and world.holders(net) == [first]
     assert [d["action"] for d in world.rows(decision.decision)] == ["place", "unbind", "bind"]
     assert {d["user_id"] for d in world.rows(decision.decision)[1:]} == {"anna"}

@@ -40,9 +40,9 @@ def test_a_round_places_and_a_second_finds_nothing_to_do(world: World, service: 
     assert service.run_once() == 3
     with counted(world.database) as sent:
         assert service.run_once() == 0
-    assert len(sent) == 4
-    assert [found["id"] for found in service.dhcp_networks(OPERATOR, agent_id)] == sorted(nets)
-    assert [found["host"] for found in service.dhcp_agents(OPERATOR, nets[0])] == ["h1"]
+    assert len(sent) == 5  # the time, two kinds of work for the scheduler, two kinds of ports
+    assert [found["id"] for found in service.held(OPERATOR, "network", agent_id)] == sorted(nets)
+    assert [found["host"] for found in service.holders(OPERATOR, "network", nets[0])] == ["h1"]
 
 
 def test_a_new_agent_gets_the_next_ones_until_level(world: World, service: SchedulingService) -> None:
@@ -151,7 +151,7 @@ def test_binding_by_hand(world: World, service: SchedulingService) -> None:
     service.run_once()
     second = world.agent("h2")
     service.bind(OPERATOR, second, "network", net)
-    assert {found["host"] for found in service.dhcp_agents(OPERATOR, net)} == {"h1", "h2"}
+    assert {found["host"] for found in service.holders(OPERATOR, "network", net)} == {"h1", "h2"}
     with pytest.raises(errors.NetworkHostedByDHCPAgent):
         service.bind(OPERATOR, second, "network", net)
     service.unbind(OPERATOR, first, "network", net)
@@ -192,11 +192,11 @@ def test_binding_by_hand_checks_the_agent_and_the_network(world: World, service:
         service.bind(OPERATOR, "no-agent", "network", net)
     with pytest.raises(errors.NetworkNotFound):
         service.bind(OPERATOR, dhcp, "network", "no-network")
-    for missing in (service.dhcp_agents, lambda who, net: service.reasons(who, "network", net)):
+    for missing in (service.holders, service.reasons):
         with pytest.raises(errors.NetworkNotFound):
-            missing(OPERATOR, "no-network")
+            missing(OPERATOR, "network", "no-network")
     with pytest.raises(errors.AgentNotFound):
-        service.dhcp_networks(OPERATOR, "no-agent")
+        service.held(OPERATOR, "network", "no-agent")
     agents = AgentService(world.database, LIMITS)
     agents.update(OPERATOR, dhcp, {"admin_state_up": False})
     with pytest.raises(errors.InvalidDHCPAgent):

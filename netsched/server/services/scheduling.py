@@ -9,24 +9,54 @@ from __future__ import annotations
 import logging
 import uuid
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from netsched import errors
 from netsched.db import agent as agents
-from netsched.db import apply, dhcp_port, explanation, manual, network, snapshot, unplaced
+from netsched.db import apply, dhcp_port, explanation, manual, network, router, router_port, snapshot, unplaced
 from netsched.db.session import Database
 from netsched.db.snapshot import Span
-from netsched.model import liveness
+from netsched.model import kinds, liveness
 from netsched.model.principal import Principal
 from netsched.model.scheduling import Snapshot, Unplaced
 from netsched.scheduler import engine, explain, profile, replay
 
 LOG = logging.getLogger(__name__)
 STALEMATES = 3  # rounds in a row in which everything was refused, before it is left to the next run
-NETWORK = "network"
-DHCP_AGENT = "DHCP agent"
+
+Object = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What operators bind by hand: how it is read, and what is refused with which error, as clients know them.
+
+    `not_hosted` None: it is on one agent at most, and what is done already may be asked for again.
+    """
+
+    agent_type: str
+    read: Callable[[Any, Iterable[str]], Mapping[str, Object]]  # those of the ids that exist
+    not_found: type[errors.NetschedError]
+    wrong_agent: type[errors.NetschedError]
+    hosted: type[errors.NetschedError]
+    not_hosted: type[errors.NetschedError] | None
+
+
+KINDS: Mapping[str, Kind] = {
+    "network": Kind(
+        kinds.DHCP_AGENT,
+        network.by_ids,
+        errors.NetworkNotFound,
+        errors.InvalidDHCPAgent,
+        errors.NetworkHostedByDHCPAgent,
+        errors.NetworkNotHostedByDhcpAgent,
+    ),
+    "router": Kind(
+        kinds.L3_AGENT, router.by_ids, errors.RouterNotFound, errors.InvalidL3Agent, errors.RouterHostedByL3Agent, None
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -64,6 +94,7 @@ class SchedulingService:
             start = (str(uuid.uuid4()), "", 0)
             placed = self._sweep(Span(after=start)) + self._sweep(Span(until=start))
         dhcp_port.reconcile(self._database)
+        router_port.reconcile(self._database)
         return placed
 
     def _sweep(self, span: Span) -> int:
@@ -116,52 +147,56 @@ class SchedulingService:
         for reason, count in Counter(one.reason for one in news).items():
             LOG.warning("%d without a place: %s", count, reason)
 
-    def dhcp_networks(self, principal: Principal, agent_id: str) -> list[dict[str, Any]]:
-        """The networks that the agent holds. Raises AgentNotFound."""
+    def held(self, principal: Principal, resource_type: str, agent_id: str) -> list[Object]:
+        """The networks, or routers, that the agent holds. Raises AgentNotFound."""
         with self._database.read() as connection:
             self._agent(connection, agent_id)
-            held = explanation.held_by(connection, NETWORK, agent_id)
-            return sorted(network.by_ids(connection, held).values(), key=lambda found: str(found["id"]))
+            held = explanation.held_by(connection, resource_type, agent_id)
+            return sorted(KINDS[resource_type].read(connection, held).values(), key=lambda found: str(found["id"]))
 
-    def dhcp_agents(self, principal: Principal, network_id: str) -> list[dict[str, Any]]:
-        """The agents that hold the network. Raises NetworkNotFound."""
+    def holders(self, principal: Principal, resource_type: str, resource_id: str) -> list[Object]:
+        """The agents that hold it. Raises NetworkNotFound, RouterNotFound."""
         with self._database.read() as connection:
-            self._network(connection, network_id)
-            holders = explanation.holders_of(connection, NETWORK, network_id)
+            self._check_exists(connection, resource_type, resource_id)
+            holders = explanation.holders_of(connection, resource_type, resource_id)
             return list(agents.by_ids(connection, self._settings.limits, holders).values())
 
     def bind(self, principal: Principal, agent_id: str, resource_type: str, resource_id: str) -> None:
-        """Raises InvalidDHCPAgent, NetworkNotFound, NetworkHostedByDHCPAgent, NoCapacity."""
+        """Raises AgentNotFound, AgentCannotReach, NoCapacity, and the errors of its Kind."""
+        kind = KINDS[resource_type]
         with self._database.read() as connection:
             agent = self._agent(connection, agent_id)
-            if agent["agent_type"] != DHCP_AGENT or not agent["admin_state_up"]:
-                raise errors.InvalidDHCPAgent(id=agent_id)
-            self._network(connection, resource_id)
-        resource = (resource_type, resource_id)
-        done = self._database.write(lambda tx: manual.bind(tx, resource, agent_id, {resource_type: 1}, principal))
-        if done is None:
-            raise errors.NetworkHostedByDHCPAgent(network_id=resource_id, agent_id=agent_id)
-        LOG.info("%s %s bound to agent %s by user %s", *resource, agent_id, principal.user_id)
+            if agent["agent_type"] != kind.agent_type or not agent["admin_state_up"]:
+                raise kind.wrong_agent(id=agent_id)
+            self._check_exists(connection, resource_type, resource_id)
+        resource, demand = (resource_type, resource_id), {resource_type: 1}
+        alone = kind.not_hosted is None
+        holder = self._database.write(lambda tx: manual.bind(tx, resource, agent_id, demand, principal, alone))
+        if holder is None:
+            LOG.info("%s %s bound to agent %s by user %s", *resource, agent_id, principal.user_id)
+        elif holder != agent_id or not alone:
+            raise kind.hosted(agent_id=holder, **{f"{resource_type}_id": resource_id})
 
     def unbind(self, principal: Principal, agent_id: str, resource_type: str, resource_id: str) -> None:
         """The agent is barred from it until someone binds it there again.
 
-        Raises AgentNotFound, NetworkNotFound, NetworkNotHostedByDhcpAgent.
+        Raises AgentNotFound, and the errors of its Kind.
         """
+        kind = KINDS[resource_type]
         with self._database.read() as connection:
             self._agent(connection, agent_id)
-            self._network(connection, resource_id)
+            self._check_exists(connection, resource_type, resource_id)
         resource = (resource_type, resource_id)
         hold = self._settings.unbind_hold
-        if not self._database.write(lambda tx: manual.unbind(tx, resource, agent_id, hold, principal)):
-            raise errors.NetworkNotHostedByDhcpAgent(network_id=resource_id, agent_id=agent_id)
-        LOG.info("%s %s unbound from agent %s by user %s", *resource, agent_id, principal.user_id)
+        if self._database.write(lambda tx: manual.unbind(tx, resource, agent_id, hold, principal)):
+            LOG.info("%s %s unbound from agent %s by user %s", *resource, agent_id, principal.user_id)
+        elif kind.not_hosted is not None:
+            raise kind.not_hosted(agent_id=agent_id, **{f"{resource_type}_id": resource_id})
 
-    def reasons(self, principal: Principal, resource_type: str, resource_id: str) -> dict[str, Any]:
-        """{"binding_reasons": ...}: why the resource is where it is; see db/explanation.py. Raises NetworkNotFound."""
+    def reasons(self, principal: Principal, resource_type: str, resource_id: str) -> Object:
+        """{"binding_reasons": ...}: why it is where it is; see db/explanation.py. Raises what `holders` raises."""
         with self._database.read() as connection:
-            if resource_type == NETWORK:
-                self._network(connection, resource_id)
+            self._check_exists(connection, resource_type, resource_id)
             found = explanation.of(connection, resource_type, resource_id)
         return {"binding_reasons": {f"{resource_type}_id": resource_id, **found}}
 
@@ -172,6 +207,7 @@ class SchedulingService:
         return found[agent_id]
 
     @staticmethod
-    def _network(connection: Any, network_id: str) -> None:
-        if network_id not in network.by_ids(connection, [network_id]):
-            raise errors.NetworkNotFound(id=network_id)
+    def _check_exists(connection: Any, resource_type: str, resource_id: str) -> None:
+        kind = KINDS[resource_type]
+        if resource_id not in kind.read(connection, [resource_id]):
+            raise kind.not_found(id=resource_id)

@@ -78,7 +78,7 @@ class Agents(Readable):
     def dhcp_networks(self, request: ApiRequest, id: str) -> Answer:
         request.rights.check("get_dhcp-networks", {})
         fields = query.only_fields(request)
-        networks = self._scheduling.dhcp_networks(request.principal, self._id(id))
+        networks = self._scheduling.held(request.principal, "network", self._id(id))
         return Answer(body={"networks": [NETWORK.show(network, fields, ()) for network in networks]})
 
     def bind(self, request: ApiRequest, id: str) -> Answer:

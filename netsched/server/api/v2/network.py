@@ -39,7 +39,7 @@ class Networks(Collection):
         request.rights.check("get_dhcp-agents", {})
         fields = query.only_fields(request)
         network = self._visible(request, id)
-        agents = self._scheduling.dhcp_agents(request.principal, network["id"])
+        agents = self._scheduling.holders(request.principal, "network", network["id"])
         return Answer(body={"agents": [AGENT.show(agent, fields, ()) for agent in agents]})
 
     def binding_reasons(self, request: ApiRequest, id: str) -> Answer:
