@@ -148,6 +148,10 @@ MODELS: list[tuple[type[BaseModel], dict[str, Any]]] = [
     (agent.Capabilities, {}),
     (agent.Applied, {"scope": "network/1", "epoch": 1, "position": 2}),
     (agent.Fault, {"scope": "network/1", "epoch": 1}),
+    (
+        agent.State,
+        {"scope": "network/1", "epoch": 1, "kind": "port", "id": "p", "revision": 3, "status": "ACTIVE"},
+    ),
     (agent.Beat, {"agent_type": "DHCP agent", "host": "h", "binary": "b", "address": "a"}),
     (agent.Lagging, {"scope": "network/1", "epoch": 1, "position": 2}),
     (agent.Notice, {"scope": "network/1", "epoch": 1, "incarnation": "i", "previous": 1, "position": 2}),
@@ -189,7 +193,7 @@ def test_a_beat_and_its_answer_through_both_hands() -> None:
     network.serve(SERVER, both.handle)
     network.serve("node1", both.handle)
     beat = agent.Beat(agent_type="DHCP agent", host="h", binary="b", address="node1", sequence=3)
-    answer = agent.BeatAnswer.model_validate(dict(MODELS[7][1]))
+    answer = agent.BeatAnswer.model_validate(dict(next(least for model, least in MODELS if model is agent.BeatAnswer)))
     notice = agent.Notice(scope="network/1", epoch=1, incarnation="i", previous=1, position=2, upserts={"port": []})
     agent.ToServer(network).beat(beat)
     agent.ToAgent(network).answers("node1", [answer, answer])

@@ -209,6 +209,64 @@ def test_checks_never_take_more_than_their_share() -> None:
     assert (driver.checks - before) * 0.1 / (bench.clock.monotonic() - start) < 0.3
 
 
+def test_what_somebody_touched_is_applied_again_if_it_is_held(bench: Bench) -> None:
+    bench.loop.mark_again(A)
+    bench.run()
+    assert bench.driver.calls == []
+    bench.want(A)
+    bench.run()
+    bench.loop.mark_again(A)
+    bench.loop.mark_again(A)
+    bench.run()
+    assert bench.driver.calls == [("apply", A)] * 2
+
+
+def test_what_is_touched_while_it_first_comes_into_force_is_looked_at_again() -> None:
+    class Touched(FakeDriver):
+        bench: Bench
+
+        def apply(self, scope: str, wanted: Content | None) -> None:
+            super().apply(scope, wanted)
+            if len(self.calls) == 1:
+                self.bench.loop.mark_again(scope)
+
+    driver = Touched()
+    driver.bench = Bench(driver)
+    driver.bench.want(A)
+    driver.bench.run()
+    assert driver.calls == [("apply", A)] * 2
+
+
+def test_touching_hurries_no_retry_and_takes_no_removal_back(bench: Bench) -> None:
+    bench.want(A)
+    bench.run()
+    bench.driver.failing = {A}
+    bench.want(A)
+    bench.run(10)
+    tries = len(bench.driver.calls)
+    for _ in range(100):
+        bench.loop.mark_again(A)
+        bench.run()
+    assert len(bench.driver.calls) == tries
+    bench.driver.failing = set()
+    bench.want(A, None)
+    bench.loop.mark_again(A)
+    bench.run()
+    assert bench.driver.calls[-1] == ("remove", A)
+    bench.loop.mark_again(A)
+    bench.run()
+    assert bench.driver.calls[-1] == ("remove", A)
+
+
+def test_a_check_that_finds_other_states_reports_them_once() -> None:
+    bench = Bench(FakeDriver(), period=1.5)
+    bench.want(A)
+    bench.run(5)
+    bench.driver.said = {("port", "p"): "ACTIVE"}
+    bench.run(10)
+    assert bench.count("found", A) == 1 and bench.count("applied", A) == 1
+
+
 def test_hold_and_release(bench: Bench) -> None:
     bench.loop.hold(bench.clock.monotonic() + 3)
     bench.want(A)

@@ -38,10 +38,23 @@ class NoBrokerAtFirst(DirectTransport):
         return super().serve(address, handler)
 
 
+class Watching(FakeDriver):
+    """`changed`: whom it calls, between `watch` and `close`."""
+
+    changed: Callable[[str], None] | None = None
+
+    def watch(self, changed: Callable[[str], None]) -> None:
+        assert not self.calls
+        self.changed = changed
+
+    def close(self) -> None:
+        self.changed = None
+
+
 def test_an_agent_with_threads_applies_within_a_second_and_stops() -> None:
     clock, transport = SystemClock(), NoBrokerAtFirst()
     server = FakeServer(transport, clock)  # type: ignore[arg-type]
-    driver = FakeDriver()
+    driver = Watching()
     settings = AgentSettings(supervision=0.2)
     agent = Agent(Identity("toy", "h1", "toy", "box"), driver, ToServer(transport), MemoryStore(), clock, settings)
     process = AgentProcess(transport, "box", [agent])
@@ -54,12 +67,17 @@ def test_an_agent_with_threads_applies_within_a_second_and_stops() -> None:
         server.change("network/7", "p", tell="box")
         until(lambda: server.applied["toy@h1"]["network/7"] == (1, 2))
         assert time.monotonic() - began < 1.5
+        assert driver.changed is not None
+        applies = len(driver.calls)
+        driver.changed("network/9")
+        until(lambda: driver.calls[applies:] == [("apply", "network/9")])
         driver.machine.scopes.pop("network/3")
         until(lambda: "network/3" in driver.machine.scopes)
     finally:
         began = time.monotonic()
         process.stop()
     assert time.monotonic() - began < 3
+    assert driver.changed is None
     beats = len(server.beats)
     time.sleep(0.3)
     assert len(server.beats) == beats and len(driver.machine.scopes) == 20
