@@ -2,30 +2,36 @@
 
 They are the real agents with a driver that does nothing, and they share one delivery address. A few threads serve
 all: a heap says which agent has something due next, a message makes its agent due at once.
+
+Hosts are numbered and shared by the kinds: with 10 L3 and 1,000 L2 agents, the first 10 hosts have one of each.
 """
 
 from __future__ import annotations
 
 import heapq
+import ipaddress
 import itertools
 import logging
 import pathlib
 import random
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from netsched import clock, errors
 from netsched.agents.base.agent import Agent, AgentSettings
-from netsched.agents.base.noop import NoopDriver
+from netsched.agents.base.driver import Driver
+from netsched.agents.base.heartbeat import Identity
+from netsched.agents.base.settings import KindSettings
 from netsched.agents.base.store import MemoryStore
 from netsched.agents.dhcp import main as dhcp
 from netsched.rpc import transport
 from netsched.rpc.agent import Beat, BeatAnswer, Notice, PullAnswer, PullRequest, ToServer, agent_handler, recipient
 
 LOG = logging.getLogger(__name__)
-KINDS = ("dhcp",)
+UNDERLAY = ipaddress.IPv4Address("10.0.0.1")  # of host 0; the others follow
 REMEMBERED = 100_000  # newest answer times
 UNANSWERED = 64  # beats of one agent whose answers are still waited for
 
@@ -34,14 +40,15 @@ UNANSWERED = 64  # beats of one agent whose answers are still waited for
 class SimulationSettings:
     """`counts`: agents by kind. `ramp`: seconds over which they appear, so that their beats are spread from then on.
 
-    Agents are called <prefix>-<kind>-<number> and live in `zones` in turn; `capacity` as for a DHCP agent."""
+    Hosts are called <prefix>-<number> and live in `zones` in turn. `capacity` as for one agent. `physical`: interfaces
+    of physical networks, the same on every host."""
 
     address: str
     counts: Mapping[str, int]
     prefix: str = "sim"
     zones: tuple[str, ...] = ("nova",)
     capacity: int | None = None
-    mtu: int = 1450
+    mtu: int = 1500
     threads: int = 4
     ramp: float = 10.0
     seed: int = 1
@@ -144,20 +151,20 @@ class Simulation:
         return sum(len(agent.cache.scopes()) for agent in self.agents.values())
 
     def _agent(self, kind: str, number: int) -> Agent:
-        if kind not in KINDS:
+        build = KINDS.get(kind)
+        if build is None:
             raise errors.Invalid(reason=f"there are no agents of kind {kind}, only {', '.join(KINDS)}")
         settings = self._settings
-        one = dhcp.DhcpAgentSettings(
-            host=f"{settings.prefix}-{kind}-{number}",
+        place = KindSettings(
+            host=f"{settings.prefix}-{number}",
             state_dir=pathlib.Path("/nonexistent"),
             zone=settings.zones[number % len(settings.zones)],
             driver="noop",
             capacity=settings.capacity,
-            mtu=settings.mtu,
         )
-        how = AgentSettings(workers=1, supervision=0.0, seed=settings.seed * 1_000_003 + number)
-        me = dhcp.identity(one, settings.address)
-        return Agent(me, NoopDriver(), self._server, MemoryStore(), self._clock, how)
+        me, driver = build(vars(place), settings, str(UNDERLAY + number), self._clock)
+        how = AgentSettings(workers=1, supervision=0.0, seed=settings.seed * 1_000_003 + len(self.agents))
+        return Agent(me, driver, self._server, MemoryStore(), self._clock, how)
 
     # The heap
 
@@ -216,3 +223,17 @@ class Simulation:
             self.counts.notices += len(notices)
             agent.on_notices(notices)
             self._wake(to, agent.due())
+
+
+# How an agent of each kind is made: from what all kinds share, the simulation's settings, and the host's address.
+
+Made = tuple[Identity, Driver]
+Build = Callable[[dict[str, Any], SimulationSettings, str, clock.Clock], Made]
+
+
+def _dhcp(shared: dict[str, Any], settings: SimulationSettings, local_ip: str, clock_: clock.Clock) -> Made:
+    one = dhcp.DhcpAgentSettings(**shared, mtu=settings.mtu)
+    return dhcp.identity(one, settings.address), dhcp.driver(one, clock_)
+
+
+KINDS: Mapping[str, Build] = {"dhcp": _dhcp}

@@ -17,13 +17,15 @@ from netsched.cmd import start
 from netsched.rpc import connect
 
 ABOUT = """Run simulated agents against a real server. Example:
-  netsched-simulate --config-file /etc/netsched/netsched.conf --dhcp 1000 --duration 60"""
+  netsched-simulate --config-file /etc/netsched/netsched.conf --l2 1000 --l3 10 --dhcp 10 --duration 60"""
 CLI = [
     cfg.IntOpt("dhcp", dest="dhcp_agents", default=10, min=0, help="DHCP agents."),
+    cfg.IntOpt("l3", dest="l3_agents", default=0, min=0, help="L3 agents."),
+    cfg.IntOpt("l2", dest="l2_agents", default=0, min=0, help="L2 agents."),
     cfg.IntOpt("duration", min=1, help="Seconds to run; until Ctrl-C by default."),
     cfg.IntOpt("threads", default=4, min=1, help="Threads that serve all agents."),
     cfg.FloatOpt("ramp", default=10.0, min=0.0, help="Seconds over which the agents appear."),
-    cfg.StrOpt("prefix", default="sim", help="Agents' hosts are called PREFIX-KIND-NUMBER."),
+    cfg.StrOpt("prefix", default="sim", help="Hosts are called PREFIX-NUMBER; kinds share them."),
     cfg.BoolOpt("json", default=False, help="Each second's line as JSON, with every beat's answer time in seconds."),
     cfg.ListOpt("zones", default=["nova"], help="Availability zones of the agents, in turn."),
 ]
@@ -32,13 +34,14 @@ CLI = [
 def main(argv: Sequence[str] | None = None) -> int:
     conf = start.configure("netsched-simulate", ABOUT, argv, CLI)
     stopping = start.stop_signal()
+    counts = {"dhcp": conf.dhcp_agents, "l3": conf.l3_agents, "l2": conf.l2_agents}
     settings = SimulationSettings(
         address=f"simulate.{socket.gethostname()}.{os.getpid()}",
-        counts={"dhcp": conf.dhcp_agents},
+        counts={kind: count for kind, count in counts.items() if count},
         prefix=conf.prefix,
         zones=tuple(conf.zones),
         capacity=conf.agent.capacity,
-        mtu=conf.network.mtu,
+        mtu=conf.network.underlay_mtu,
         threads=conf.threads,
         ramp=conf.ramp,
     )

@@ -22,9 +22,9 @@ WANTED = "wanted"  # below the state directory: the copy of what is wanted
 
 @dataclass(frozen=True)
 class DhcpAgentSettings(base.KindSettings):
-    """`capacity` is of networks. `mtu` is only compared with the server's."""
+    """`capacity` is of networks. `mtu`, of the underlay, is only compared with the server's."""
 
-    mtu: int = 1450
+    mtu: int = 1500
     dhcp: compute.Settings = compute.Settings()
 
 
@@ -58,10 +58,10 @@ def identity(settings: DhcpAgentSettings, address: str | None = None) -> Identit
 def build(settings: DhcpAgentSettings, transport_: transport.Transport, clock_: clock.Clock) -> AgentProcess:
     """Ready to start. Raises Unavailable or OSError for a state directory that cannot work."""
     wanted = settings.state_dir / WANTED
-    return base.process(identity(settings), _driver(settings, clock_), wanted, transport_, clock_, settings.agent)
+    return base.process(identity(settings), driver(settings, clock_), wanted, transport_, clock_, settings.agent)
 
 
-def _driver(settings: DhcpAgentSettings, clock_: clock.Clock) -> Driver:
+def driver(settings: DhcpAgentSettings, clock_: clock.Clock) -> Driver:
     if settings.driver == "noop":
         return NoopDriver()
     # Imported late: the noop driver is for machines on which pyroute2 may not even load.

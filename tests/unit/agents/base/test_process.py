@@ -90,8 +90,8 @@ def test_a_simulation_of_many_agents() -> None:
     simulation.start()
     try:
         until(lambda: simulation.counts.answered >= 200)
-        server.bind("network/1", "DHCP agent@sim-dhcp-42", tell="sim")
-        until(lambda: server.applied["DHCP agent@sim-dhcp-42"] == {"network/1": (1, 1)})
+        server.bind("network/1", "DHCP agent@sim-42", tell="sim")
+        until(lambda: server.applied["DHCP agent@sim-42"] == {"network/1": (1, 1)})
     finally:
         simulation.stop()
     assert simulation.held() == 1
