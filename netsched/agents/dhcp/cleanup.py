@@ -12,7 +12,7 @@ import shutil
 from netsched import clock
 from netsched.agents.dhcp import compute, dnsmasq, render
 from netsched.agents.dhcp.main import WANTED
-from netsched.agents.kernel import netlink, netns, plugging
+from netsched.agents.kernel import bridging, netlink, netns, plugging
 
 
 def cleanup(state_dir: pathlib.Path, dry_run: bool) -> list[str]:
@@ -29,7 +29,7 @@ def _remove_network(state_dir: pathlib.Path, network_id: str, dry_run: bool) -> 
     server = dnsmasq.Dnsmasq(state_dir, network_id, compute.namespace(network_id), clock.SystemClock())
     lines = [f"dnsmasq with pid {found.pid}" for found in server.processes()]
     with netlink.opened() as host:
-        mark = f"{plugging.ALIAS}/{compute.owner(network_id)}"
+        mark = f"{bridging.ALIAS}/{compute.owner(network_id)}"
         lines += [f"link {link.name}" for link in host.links().values() if link.alias == mark]
     if netns.identity(compute.namespace(network_id)) is not None:
         lines.append(f"namespace {compute.namespace(network_id)}")
@@ -45,7 +45,7 @@ def _remove_network(state_dir: pathlib.Path, network_id: str, dry_run: bool) -> 
 def _remove_bridges(dry_run: bool) -> list[str]:
     with netlink.opened() as host:
         # In a dry run our veths are still there; those that a removal would take away do not keep a bridge.
-        idle = [bridge for bridge in plugging.own_bridges(host) if plugging.is_idle(host, bridge, "dhcp/")]
+        idle = [bridge for bridge in bridging.own(host) if bridging.is_idle(host, bridge, "dhcp/")]
         if not dry_run:
             for bridge in idle:
                 host.delete_link(bridge)

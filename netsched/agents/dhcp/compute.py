@@ -1,7 +1,8 @@
 """What DHCP for one network ought to look like on this host: content of its scope -> DhcpDesired. Pure.
 
-IPv6: there are no routers yet, so a subnet with ipv6_ra_mode gets its router advertisements from dnsmasq itself, with a
-router lifetime of 0: clients get their prefix, DNS and MTU, but no default route to a namespace that forwards nothing.
+IPv6: a subnet with ipv6_ra_mode gets its router advertisements from its router. As long as it has none, dnsmasq sends
+them, with a router lifetime of 0: clients get their prefix, DNS and MTU, but no default route to a namespace that
+forwards nothing. Both at once would have hosts believe in whatever they heard last.
 """
 
 from __future__ import annotations
@@ -15,14 +16,13 @@ from netsched import errors
 from netsched.agents.dhcp import render
 from netsched.agents.kernel import plug as plug_
 from netsched.agents.kernel.plug import Plug
+from netsched.model import addressing
 
 Object = Mapping[str, Any]
 Content = Mapping[str, Mapping[str, Object]]
 
 DHCP_OWNER = "network:dhcp"
 NAMESPACE_PREFIX = "qdhcp-"
-BRIDGE_PREFIX = "brq"
-_BRIDGE_ID_LENGTH = 11  # of the network's id: a link's name has at most 15 characters
 _MAX_LEASES = 1 << 24
 _RA_INTERVAL = 30  # s; only for clients that do not ask, those that do are answered at once
 
@@ -53,7 +53,7 @@ def namespace(network_id: str) -> str:
 
 
 def bridge(network_id: str) -> str:
-    return f"{BRIDGE_PREFIX}{network_id[:_BRIDGE_ID_LENGTH]}"
+    return plug_.bridge(network_id)
 
 
 def owner(network_id: str) -> str:
@@ -213,8 +213,8 @@ def _arguments(plug: Plug, served: Sequence[Object], ports: Sequence[Object], se
     if settings.dns_domain:
         words += [f"--domain={settings.dns_domain}", f"--local=/{settings.dns_domain}/"]
     words += [f"--server={server}" for server in settings.dns_servers]
-    words += [f"--dhcp-range={text}" for subnet in served for text in _ranges(subnet, lease)]
-    advertised = [s for s in served if s["ip_version"] == 6 and s.get("ipv6_ra_mode")]
+    advertised = [s for s in served if s["ip_version"] == 6 and s.get("ipv6_ra_mode") and not _has_router(s, ports)]
+    words += [f"--dhcp-range={text}" for subnet in served for text in _ranges(subnet, lease, subnet in advertised)]
     if advertised:
         words.append(f"--ra-param={plug.inside},mtu:{plug.mtu},{_RA_INTERVAL},0")
     if any(_mode(s) == "dhcpv6-stateful" for s in advertised):
@@ -228,12 +228,21 @@ def _size(subnet: Object) -> int:
     return min(_MAX_LEASES, ipaddress.ip_network(subnet["cidr"]).num_addresses)
 
 
-def _ranges(subnet: Object, lease: str) -> list[str]:
+def _has_router(subnet: Object, ports: Iterable[Object]) -> bool:
+    """Does a router of ours have an address in this subnet? Then it advertises there."""
+    return any(
+        _addresses(p, subnet)
+        for p in ports
+        if p["device_owner"] in addressing.ROUTER_OWNERS and p.get("admin_state_up", True)
+    )
+
+
+def _ranges(subnet: Object, lease: str, advertise: bool) -> list[str]:
     net = ipaddress.ip_network(subnet["cidr"])
     tag = f"set:{render.subnet_tag(subnet['id'])},{net.network_address}"
     if net.version == 4:
         return [f"{tag},static,{net.netmask},{lease}"]
-    mode, advertise = _mode(subnet), bool(subnet.get("ipv6_ra_mode"))
+    mode = _mode(subnet)
     if mode == "dhcpv6-stateful":
         return [f"{tag},static,{net.prefixlen},{lease}"]
     if mode == "dhcpv6-stateless":

@@ -17,9 +17,16 @@ from pyroute2.netlink.exceptions import NetlinkError
 
 from netsched import errors
 from netsched.agents.kernel import netns
+from netsched.agents.kernel.plug import Route
+from netsched.agents.kernel.tunnel import BROADCAST, Forwarding, Vlan, Vxlan
 
 _IFF_UP = 1
 _RT_SCOPE_LINK = 253
+_RT_TABLE_MAIN = 254
+_RTPROT_KERNEL, _RTPROT_STATIC = 2, 4
+_RTNH_F_ONLINK = 4
+_NTF_SELF, _NTF_MASTER = 2, 4  # a forwarding entry of the device itself, or of the bridge it is in
+_NUD_NOARP, _NUD_PERMANENT = 0x40, 0x80  # does not age; in a bridge's table NOARP alone means static, PERMANENT local
 _GONE = (errno.ENODEV, errno.ENOENT, errno.EADDRNOTAVAIL, errno.ESRCH)
 
 
@@ -33,6 +40,8 @@ class Link:
     mac: str
     master: int  # index of its bridge, 0 for none
     alias: str  # free text of whoever made it
+    vxlan: Vxlan | None = None
+    vlan: Vlan | None = None
 
 
 class Netlink:
@@ -63,25 +72,86 @@ class Netlink:
             links = map(_link, self._ip.link("dump", master=index))
             return [link for link in links if link.master == index]
 
-    def index(self, name: str) -> int:
+    def link_at(self, index: int) -> Link | None:
+        """One link by its index."""
+        try:
+            with _explained(f"read link {index}"):
+                return _link(self._ip.link("get", index=index)[0])
+        except errors.NotFound:
+            return None
+
+    def existing(self, name: str) -> Link:
         """Raises NotFound."""
         link = self.link(name)
         if link is None:
             raise errors.NotFound(resource="Link", id=name)
-        return link.index
+        return link
+
+    def index(self, name: str) -> int:
+        """Raises NotFound."""
+        return self.existing(name).index
 
     def add_bridge(self, name: str, alias: str) -> None:
-        """A bridge without spanning tree, whose ports forward at once."""
+        """A bridge without spanning tree, whose ports forward at once, and multicast to all ports."""
         with _explained(f"add bridge {name}"):
-            self._ip.link("add", ifname=name, kind="bridge", br_stp_state=0, br_forward_delay=0)
+            self._ip.link("add", ifname=name, kind="bridge", br_stp_state=0, br_forward_delay=0, br_mcast_snooping=0)
             self._ip.link("set", index=self.index(name), ifalias=alias)
 
-    def add_veth(self, name: str, peer: str, peer_namespace: str, alias: str) -> None:
-        """A pair: `name` here and `peer` in the namespace."""
+    def add_vxlan(self, name: str, vxlan: Vxlan, alias: str) -> None:
+        with _explained(f"add VXLAN device {name} with id {vxlan.vni} on {vxlan.local_ip}"):
+            version = "vxlan_local6" if ":" in vxlan.local_ip else "vxlan_local"
+            self._ip.link(
+                "add", ifname=name, kind="vxlan", vxlan_id=vxlan.vni, vxlan_port=vxlan.port,
+                vxlan_learning=int(vxlan.learning), **{version: vxlan.local_ip},
+            )  # fmt: skip
+            self._ip.link("set", index=self.index(name), ifalias=alias)
+
+    def add_vlan(self, name: str, vlan: Vlan, alias: str) -> None:
+        """Tagged frames of an interface as a link of its own. Raises Unavailable where the kernel has no 8021q."""
+        with _explained(f"add VLAN {vlan.id} as {name}"):
+            self._ip.link("add", ifname=name, kind="vlan", link=vlan.parent, vlan_id=vlan.id)
+            self._ip.link("set", index=self.index(name), ifalias=alias)
+
+    def forwarding(self, name: str) -> Forwarding:
+        """What is configured for a tunnel, in its own table and in its bridge's; nothing that was learned."""
+        remote, static = set(), set()
+        with _explained(f"list forwarding entries of {name}"):
+            for message in self._ip.fdb("dump", ifindex=self.index(name)):
+                mac, host = message.get_attr("NDA_LLADDR"), message.get_attr("NDA_DST")
+                if message["flags"] & _NTF_SELF and host:
+                    remote.add((mac, host))
+                elif message["state"] == _NUD_NOARP and message.get_attr("NDA_MASTER"):
+                    static.add(mac)
+        return Forwarding(frozenset(remote), frozenset(static))
+
+    def add_remote(self, name: str, mac: str, host: str) -> None:
+        """Frames for `mac` go to this host; all zeros may be added for many hosts, any other replaces its host."""
+        how = "append" if mac == BROADCAST else "replace"
+        with _explained(f"forward {mac} to {host} on {name}", errno.EEXIST):
+            self._ip.fdb(
+                how, ifindex=self.index(name), lladdr=mac, dst=host,
+                flags=_NTF_SELF, state=_NUD_NOARP | _NUD_PERMANENT,
+            )  # fmt: skip
+
+    def delete_remote(self, name: str, mac: str, host: str) -> None:
+        with _explained(f"forward {mac} to {host} on {name} no more", *_GONE):
+            self._ip.fdb("del", ifindex=self.index(name), lladdr=mac, dst=host, flags=_NTF_SELF)
+
+    def add_static(self, name: str, mac: str) -> None:
+        """The bridge of `name` sends frames for `mac` there from now on, and forgets where it saw it."""
+        with _explained(f"forward {mac} to {name}"):
+            self._ip.fdb("replace", ifindex=self.index(name), lladdr=mac, flags=_NTF_MASTER, state=_NUD_NOARP)
+
+    def delete_static(self, name: str, mac: str) -> None:
+        with _explained(f"forward {mac} to {name} no more", *_GONE):
+            self._ip.fdb("del", ifindex=self.index(name), lladdr=mac, flags=_NTF_MASTER)
+
+    def add_veth(self, name: str, peer: str, peer_namespace: str, alias: str, **of_peer: Any) -> None:
+        """A pair: `name` here and `peer` in the namespace. `of_peer`: its attributes, as for `change`."""
         with _explained(f"add veth {name}"):
             fd = os.open(netns.DIRECTORY / peer_namespace, os.O_RDONLY | os.O_CLOEXEC)
             try:
-                self._ip.link("add", ifname=name, kind="veth", peer={"ifname": peer, "net_ns_fd": fd})
+                self._ip.link("add", ifname=name, kind="veth", peer={"ifname": peer, "net_ns_fd": fd, **of_peer})
             finally:
                 os.close(fd)
             self._ip.link("set", index=self.index(name), ifalias=alias)
@@ -107,6 +177,16 @@ class Netlink:
                 if message["scope"] != _RT_SCOPE_LINK
             }
 
+    def addresses_by_link(self) -> dict[int, set[str]]:
+        """As `addresses`, for all links by index: one dump where there are many."""
+        found: dict[int, set[str]] = {}
+        with _explained("list addresses"):
+            for message in self._ip.get_addr():
+                if message["scope"] != _RT_SCOPE_LINK:
+                    address = f"{message.get_attr('IFA_ADDRESS')}/{message['prefixlen']}"
+                    found.setdefault(message["index"], set()).add(address)
+        return found
+
     def add_address(self, name: str, address: str) -> None:
         ip, _, prefix = address.partition("/")
         with _explained(f"add address {address} to {name}", errno.EEXIST):
@@ -127,6 +207,36 @@ class Netlink:
                     if gateway:
                         found.add(str(gateway))
         return found
+
+    def routes(self) -> set[Route]:
+        """Everything in the main table but what follows from the links' own addresses."""
+        found = set()
+        with _explained("list routes"):
+            names = {message["index"]: message.get_attr("IFLA_IFNAME") for message in self._ip.get_links()}
+            for family, everything in ((2, "0.0.0.0"), (10, "::")):
+                for message in self._ip.get_routes(family=family, table=_RT_TABLE_MAIN):
+                    if message["proto"] != _RTPROT_KERNEL:
+                        destination = f"{message.get_attr('RTA_DST') or everything}/{message['dst_len']}"
+                        device = names.get(message.get_attr("RTA_OIF"), "")
+                        found.add(Route(destination, message.get_attr("RTA_GATEWAY") or "", device))
+        return found
+
+    def add_route(self, route: Route) -> None:
+        """Takes the place of another route to the same destination. The next hop is believed to be on the link."""
+        with _explained(f"add a route to {route.destination} via {route.nexthop}"):
+            self._ip.route("replace", flags=_RTNH_F_ONLINK, proto=_RTPROT_STATIC, **self._route(route))
+
+    def delete_route(self, route: Route) -> None:
+        with _explained(f"delete the route to {route.destination} via {route.nexthop}", *_GONE):
+            self._ip.route("del", **self._route(route))
+
+    def _route(self, route: Route) -> dict[str, Any]:
+        attributes: dict[str, Any] = {"dst": route.destination, "family": 10 if ":" in route.destination else 2}
+        if route.nexthop:
+            attributes["gateway"] = route.nexthop
+        if route.device:
+            attributes["oif"] = self.index(route.device)
+        return attributes
 
     def add_default_route(self, gateway: str) -> None:
         with _explained(f"add the default route via {gateway}", errno.EEXIST):
@@ -149,15 +259,32 @@ def opened() -> Iterator[Netlink]:
 
 def _link(message: Any) -> Link:
     info = message.get_attr("IFLA_LINKINFO")
+    kind = (info.get_attr("IFLA_INFO_KIND") if info else None) or ""
+    data = info.get_attr("IFLA_INFO_DATA") if kind in ("vxlan", "vlan") else None
     return Link(
         name=message.get_attr("IFLA_IFNAME"),
         index=message["index"],
-        kind=(info.get_attr("IFLA_INFO_KIND") if info else None) or "",
+        kind=kind,
         up=bool(message["flags"] & _IFF_UP),
         mtu=message.get_attr("IFLA_MTU") or 0,
         mac=message.get_attr("IFLA_ADDRESS") or "",
         master=message.get_attr("IFLA_MASTER") or 0,
         alias=message.get_attr("IFLA_IFALIAS") or "",
+        vxlan=_vxlan(data) if data and kind == "vxlan" else None,
+        vlan=_vlan(message, data) if data and kind == "vlan" else None,
+    )
+
+
+def _vlan(message: Any, data: Any) -> Vlan:
+    return Vlan(parent=message.get_attr("IFLA_LINK") or 0, id=data.get_attr("IFLA_VLAN_ID"))
+
+
+def _vxlan(data: Any) -> Vxlan:
+    return Vxlan(
+        vni=data.get_attr("IFLA_VXLAN_ID"),
+        local_ip=data.get_attr("IFLA_VXLAN_LOCAL") or data.get_attr("IFLA_VXLAN_LOCAL6") or "",
+        port=data.get_attr("IFLA_VXLAN_PORT"),
+        learning=bool(data.get_attr("IFLA_VXLAN_LEARNING")),
     )
 
 

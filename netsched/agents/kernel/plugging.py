@@ -8,12 +8,11 @@ from __future__ import annotations
 import logging
 
 from netsched import errors
-from netsched.agents.kernel import netlink, netns
+from netsched.agents.kernel import bridging, netlink, netns
+from netsched.agents.kernel.bridging import ALIAS
 from netsched.agents.kernel.plug import INSIDE, Plug, outside
 
 LOG = logging.getLogger(__name__)
-
-ALIAS = "netsched"  # marks the links that we made: a name alone proves nothing
 
 
 def read(wanted: Plug) -> Plug | None:
@@ -53,14 +52,14 @@ def ensure(wanted: Plug) -> None:
         return
     netns.create(wanted.namespace)
     with netlink.opened() as host:
-        _ensure_bridge(host, wanted)
+        bridge = bridging.ensure(host, wanted.bridge, wanted.mtu)
         inside_is_there = netns.run_in(wanted.namespace, lambda: _drop_strangers(wanted))
         if host.link(wanted.outside) is None or not inside_is_there:
             host.delete_link(wanted.outside)
             host.add_veth(wanted.outside, wanted.inside, wanted.namespace, f"{ALIAS}/{wanted.owner}")
             LOG.info("Plugged %s into %s of namespace %s", wanted.bridge, wanted.inside, wanted.namespace)
-        _quiet(wanted.outside)
-        host.change(wanted.outside, mtu=wanted.mtu, master=host.index(wanted.bridge), state="up")
+        bridging.quiet(wanted.outside)
+        host.change(wanted.outside, mtu=wanted.mtu, master=bridge.index, state="up")
         netns.run_in(wanted.namespace, lambda: _ensure_inside(wanted))
 
 
@@ -68,9 +67,7 @@ def remove(namespace: str, bridge: str, owner: str) -> None:
     """Take away the veths of this owner, the namespace, and the bridge if we made it and it has no other port."""
     unplug(namespace, owner)
     with netlink.opened() as host:
-        if _is_own_bridge(host.link(bridge)) and is_idle(host, bridge, owner):
-            host.delete_link(bridge)
-            LOG.info("Removed bridge %s", bridge)
+        bridging.remove_if_idle(host, bridge, owner)
 
 
 def unplug(namespace: str, owner: str) -> None:
@@ -100,20 +97,6 @@ def _link_names() -> list[str]:
         return list(inner.links())
 
 
-def own_bridges(host: netlink.Netlink) -> list[str]:
-    """The bridges that we made."""
-    return [link.name for link in host.links().values() if _is_own_bridge(link)]
-
-
-def _is_own_bridge(link: netlink.Link | None) -> bool:
-    return link is not None and link.kind == "bridge" and link.alias == ALIAS
-
-
-def is_idle(host: netlink.Netlink, bridge: str, but_for: str) -> bool:
-    """Has this bridge no port, except plugs whose owner starts with `but_for`?"""
-    return all(link.alias.startswith(f"{ALIAS}/{but_for}") for link in host.ports(bridge))
-
-
 def owners() -> set[str]:
     """Whose plugs there are on this host, whether or not somebody still knows of them."""
     with netlink.opened() as host:
@@ -123,19 +106,6 @@ def owners() -> set[str]:
 
 def _is_ours(name: str) -> bool:
     return name.startswith(INSIDE)
-
-
-def _quiet(link: str) -> None:
-    """Keep the host itself off the tenant's network: no address of its own there, no router believed."""
-    netns.set_sysctls({f"net/ipv6/conf/{link}/disable_ipv6": "1"})
-
-
-def _ensure_bridge(host: netlink.Netlink, wanted: Plug) -> None:
-    if host.link(wanted.bridge) is None:
-        host.add_bridge(wanted.bridge, ALIAS)
-        LOG.info("Made bridge %s", wanted.bridge)
-    _quiet(wanted.bridge)
-    host.change(wanted.bridge, state="up")
 
 
 def _drop_strangers(wanted: Plug) -> bool:

@@ -1,0 +1,153 @@
+"""Bring a network's bridge, uplink, taps and rules to what is wanted, and say whether they are there.
+
+A tap may come and go at any time, since others make it (Nova, netsched-vif, the DHCP and L3 agents): that is no drift
+but news, heard from the kernel's events and wired at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from netsched import errors
+from netsched.agents.base.driver import Content, Driver, States
+from netsched.agents.kernel import netlink
+from netsched.agents.kernel.watch import LinkEvent, LinkWatch
+from netsched.agents.l2 import compute, wiring
+from netsched.model import scope as scopes
+
+LOG = logging.getLogger(__name__)
+
+SCOPE_TYPE = "network"
+
+
+@dataclass
+class _Network:
+    """What the driver has to know of a network beyond what can be read back."""
+
+    desired: compute.L2Desired
+    bridge_index: int = 0
+    wired: frozenset[str] = field(default_factory=frozenset)  # taps, when last looked
+
+
+class L2Driver(Driver):
+    """The agents.base.driver.Driver of L2 agents. Thread-safe as long as one scope is with one thread."""
+
+    def __init__(self, settings: compute.Settings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()  # for what the watch's thread reads too
+        self._networks: dict[str, _Network] = {}
+        self._scope_of_tap: dict[str, str] = {}
+        self._scope_of_bridge: dict[int, str] = {}
+        self._changed: Callable[[str], None] = lambda scope: None
+        self._watch: LinkWatch | None = None
+
+    def apply(self, scope: str, wanted: Content | None) -> None:
+        network_id = scopes.split(scope)[1]
+        desired = compute.desired(network_id, wanted, self._settings) if wanted else None
+        if desired is None:
+            self._remove(scope, network_id)
+            return
+        network = self._remember(scope, desired)
+        with netlink.opened() as host:
+            for difference in wiring.differences(host, desired, self._settings):
+                difference.make()
+                LOG.info("Network %s: %s", network_id, difference.what)
+            with self._lock:
+                network.bridge_index = host.index(desired.bridge)
+                network.wired = frozenset(wiring.wired(host, desired))
+                self._scope_of_bridge[network.bridge_index] = scope
+        if desired.problem:
+            raise errors.Unavailable(reason=f"other hosts are not reached: {desired.problem}")
+
+    def actual(self) -> set[str]:
+        with netlink.opened() as host:
+            return {scopes.key(SCOPE_TYPE, network_id) for network_id in wiring.owners(host)}
+
+    def check(self, scope: str, wanted: Content | None) -> bool:
+        network_id = scopes.split(scope)[1]
+        desired = compute.desired(network_id, wanted, self._settings) if wanted else None
+        with netlink.opened() as host:
+            if desired is None:
+                return next(wiring.remains(host, network_id, self._settings), None) is None
+            network = self._networks.get(scope)
+            if network is None:
+                return next(wiring.differences(host, desired, self._settings), None) is None
+            for difference in wiring.differences(host, desired, self._settings):
+                if not difference.tap or difference.tap in network.wired:
+                    raise errors.Unavailable(reason=f"changed by somebody: wants {difference.what}")
+                self._changed(scope)  # a tap that has just come; its event may be on its way
+            with self._lock:
+                network.wired = frozenset(wiring.wired(host, desired))
+        return True
+
+    def states(self, scope: str, wanted: Content) -> States:
+        network = self._networks.get(scope)
+        if network is None:
+            return {}
+        return {
+            ("port", port_id): "ACTIVE" if tap in network.wired else "DOWN"
+            for port_id, tap in network.desired.ports.items()
+        }
+
+    def watch(self, changed: Callable[[str], None]) -> None:
+        self._changed = changed
+        try:
+            self._watch = LinkWatch(self._heard, self._missed)
+        except OSError as exc:
+            raise errors.Unavailable(reason=f"cannot watch links: {exc}") from exc
+
+    def close(self) -> None:
+        if self._watch is not None:
+            self._watch.close()
+
+    def _remember(self, scope: str, desired: compute.L2Desired) -> _Network:
+        with self._lock:
+            network = self._networks.setdefault(scope, _Network(desired))
+            for tap in network.desired.ports.values():
+                self._scope_of_tap.pop(tap, None)
+            for tap in desired.ports.values():
+                self._scope_of_tap[tap] = scope
+            network.desired = desired
+            return network
+
+    def _forget(self, scope: str) -> None:
+        with self._lock:
+            network = self._networks.pop(scope, None)
+            if network is not None:
+                self._scope_of_bridge.pop(network.bridge_index, None)
+                for tap in network.desired.ports.values():
+                    self._scope_of_tap.pop(tap, None)
+
+    def _remove(self, scope: str, network_id: str) -> None:
+        with netlink.opened() as host:
+            for difference in wiring.remains(host, network_id, self._settings):
+                difference.make()
+                LOG.info("Network %s: %s", network_id, difference.what)
+        self._forget(scope)
+
+    # In the watch's thread
+
+    def _heard(self, event: LinkEvent) -> None:
+        with self._lock:
+            scope = self._scope_of_tap.get(event.name) or self._scope_of_bridge.get(event.master)
+            network = self._networks.get(scope or "")
+            if scope is None or network is None or not self._matters(network, event):
+                return
+        self._changed(scope)
+
+    @staticmethod
+    def _matters(network: _Network, event: LinkEvent) -> bool:
+        """Is this not how the link was left by the last apply?"""
+        wanted = event.name in network.desired.taps
+        in_force = event.up and not event.gone and event.master == network.bridge_index
+        if wanted:
+            return not in_force or event.name not in network.wired
+        return wiring.is_tap(event.name) and event.master == network.bridge_index
+
+    def _missed(self) -> None:
+        LOG.warning("events of links were lost, looking at every network")
+        for scope in list(self._networks):
+            self._changed(scope)
