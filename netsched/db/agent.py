@@ -34,6 +34,8 @@ agent = sa.Table(
     sa.Column("capabilities", base.Json, nullable=False),
     sa.Column("configurations", base.Json, nullable=False),
     sa.Column("settings_mismatch", base.Json, nullable=False),  # {"mtu": [ours, theirs]}
+    # When it came, came back or said something new: what ports of its host may wait for (see rebinding.py).
+    sa.Column("news_at", base.DateTime, nullable=True, index=True),
     sa.UniqueConstraint("agent_type", "host"),
 )
 
@@ -43,6 +45,9 @@ agent_beat = sa.Table(
     sa.Column("agent_id", base.Id, sa.ForeignKey("agent.id", ondelete="CASCADE"), primary_key=True),
     sa.Column("received_at", base.DateTime, nullable=False),  # database's time
     sa.Column("sent_at", base.DateTime, nullable=True),  # judged by echo; null until there was one
+    # Seconds of silence after which it counts as dead, as it was told in the answer. Here, so that whoever needs only
+    # to know whether an agent is dead need not be told the configuration.
+    sa.Column("lease", sa.Float, nullable=False, default=40.0, server_default="40"),
     sa.Column("sequence", sa.BigInteger, nullable=False, default=0),
     sa.Column("load", base.Json, nullable=False),
     sa.Column("count", sa.BigInteger, nullable=False, default=0),  # of `applied` rows

@@ -96,19 +96,22 @@ def upsert(
 ) -> None:
     """INSERT all rows in one statement; where the primary key exists, set `columns` to the new values instead.
 
-    And `computed` columns to expressions over the row that is there. They are given in an order in which none reads a
-    column that an earlier one has set: MariaDB evaluates them one after the other.
+    And `computed` columns to expressions over the row that is there, or to what functions make of the new row. They are
+    given in an order in which none reads a column that an earlier one has set: MariaDB evaluates them one after the
+    other.
     """
     if not rows:
         return
     if connection.dialect.name in ("mysql", "mariadb"):
         insert = mysql.insert(table).values(rows)
         new_values = [(name, insert.inserted[name]) for name in columns]
-        statement: Any = insert.on_duplicate_key_update([*computed.items(), *new_values])
+        old_values = [(name, made(insert.inserted) if callable(made) else made) for name, made in computed.items()]
+        statement: Any = insert.on_duplicate_key_update([*old_values, *new_values])
     else:
         dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
         new = dialect.insert(table).values(rows)
         keys = [column.name for column in table.primary_key.columns]
-        values = computed | {name: new.excluded[name] for name in columns}
+        values = {name: made(new.excluded) if callable(made) else made for name, made in computed.items()}
+        values |= {name: new.excluded[name] for name in columns}
         statement = new.on_conflict_do_update(index_elements=keys, set_=values)
     connection.execute(statement)

@@ -16,7 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from netsched import errors
-from netsched.db import address, base, binding, due, port, port_change, query
+from netsched.db import address, base, binding, due, port, port_binding, port_change, query
 from netsched.db import subnet as subnets
 from netsched.db.address import Taken, Wish, fixed_ip
 from netsched.db.binding import binding as table
@@ -50,7 +50,7 @@ def port_id(network_id: str, slot: int) -> str:
 
 
 def follow(tx: Transaction, placed: Sequence[tuple[Mapping[str, Any], str]]) -> None:
-    """The ports of these slots (rows of `binding`, each with its new host) go where the slots go; one statement.
+    """The ports of these slots (rows of `binding`, each with its new host) go where the slots go.
 
     Ports that are missing are made, which takes more. A full pool is no error: `reconcile` tells and tries again.
     """
@@ -61,11 +61,7 @@ def follow(tx: Transaction, placed: Sequence[tuple[Mapping[str, Any], str]]) -> 
     }
     if not slots:
         return
-    hosts = {key: slot.host for key, slot in slots.items()}
-    moved = _revise(tx, sorted(slots), binding_host_id=sa.case(hosts, value=port.port.c.id))
-    there = set(slots) if moved == len(slots) else set(port.by_ids(tx.connection, slots) if moved else ())
-    for key in sorted(there):
-        tx.log("port", key, "update", scope.key(RESOURCE_TYPE, slots[key].network_id))
+    there = port_binding.move(tx, {key: slot.host or "" for key, slot in slots.items()})
     _complete(tx, [slot for key, slot in slots.items() if key not in there], {})
 
 

@@ -42,18 +42,23 @@ applied = sa.Table(
 )
 
 
-def grant(tx: Transaction, held: Iterable[tuple[str, str, int]], lost: Iterable[tuple[str, str, int]] = ()) -> None:
+def grant(
+    tx: Transaction,
+    held: Iterable[tuple[str, str, int]],
+    lost: Iterable[tuple[str, str, int]] = (),
+    cause: str = "binding",
+) -> None:
     """Holders of (agent id, scope, epoch) from now on, and those that lost it, in one statement.
 
     Both owe an acknowledgement from now on: the one of the content, the other of its removal.
     """
-    rows = [_row(entry, RELEASED) for entry in lost] + [_row(entry, HELD) for entry in held]
+    rows = [_row(entry, RELEASED, cause) for entry in lost] + [_row(entry, HELD, cause) for entry in held]
     base.upsert(tx.connection, interest, rows, "epoch", "state", "cause", "filter", "behind_since")
 
 
-def _row(entry: tuple[str, str, int], state: str) -> dict[str, object]:
+def _row(entry: tuple[str, str, int], state: str, cause: str) -> dict[str, object]:
     agent_id, scope, epoch = entry
-    owed = {"epoch": epoch, "state": state, "cause": "binding", "filter": None, "behind_since": base.now()}
+    owed = {"epoch": epoch, "state": state, "cause": cause, "filter": None, "behind_since": base.now()}
     return {"agent_id": agent_id, "scope": scope, **owed}
 
 

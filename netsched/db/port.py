@@ -50,6 +50,7 @@ PLAIN = {
     for name in (
         "network_id", "mac_address", "admin_state_up", "status", "device_id", "device_owner", "extra_dhcp_opts",
         "binding:host_id", "binding:vnic_type", "binding:profile", "binding:vif_type", "binding:vif_details",
+        "port_security_enabled",
     )
 }  # fmt: skip
 
@@ -106,8 +107,13 @@ def as_rest(row: query.Row, fixed_ips: Iterable[Mapping[str, str]]) -> dict[str,
     return (
         query.standard_attributes(row)
         | {name: row[column.name] for name, column in PLAIN.items()}
-        | {"fixed_ips": [dict(ip) for ip in addresses]}
+        | {"fixed_ips": [dict(ip) for ip in addresses], "allowed_address_pairs": _pairs(row)}
     )
+
+
+def _pairs(row: query.Row) -> list[dict[str, str]]:
+    """A pair without a MAC is for the port's own, whatever that is by now."""
+    return [{"mac_address": row["mac_address"], **pair} for pair in row["allowed_address_pairs"] or ()]
 
 
 def _by_address(ip: Mapping[str, str]) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from netsched import errors
-from netsched.db import address, floatingip, query, wish
+from netsched.db import address, floatingip, port_binding, port_status, query, wish
 from netsched.db import subnet as subnets
 from netsched.db.address import Taken, fixed_ip
 from netsched.db.port import PLAIN, as_rest, by_ids, get, note, port
@@ -22,10 +22,10 @@ MAC_BASE = "fa:16:3e"
 _DEFAULTS: dict[str, Any] = {
     "admin_state_up": True, "status": "DOWN", "device_id": "", "device_owner": "", "binding:host_id": "",
     "binding:vnic_type": "normal", "binding:profile": {}, "binding:vif_type": "unbound", "binding:vif_details": {},
+    "port_security_enabled": True,
 }  # fmt: skip
 _CHANGEABLE = (
-    "name", "description", "admin_state_up", "device_id", "device_owner", "binding:host_id", "binding:vnic_type",
-    "binding:profile",
+    "name", "description", "admin_state_up", "device_id", "device_owner", "binding:profile", "port_security_enabled",
 )  # fmt: skip
 
 
@@ -40,7 +40,7 @@ def insert_many(
 
     `ports` hold attributes of the REST API; network_id is required. Without mac_address one is made up, without
     fixed_ips addresses are allocated (see wish.py). Raises NetworkNotFound (also for a network that the project
-    `visible_to` may not see), what `permit` raises, MacAddressInUse, IpAddressAlreadyAllocated,
+    `visible_to` may not see), ExternalNetworkNotForPorts, what `permit` raises, MacAddressInUse, IpAddressAlreadyAllocated,
     IpAddressGenerationFailure, InvalidIpForSubnet, InvalidIpForNetwork, InvalidInput.
     """
     networks = subnets.surroundings(tx, [wanted["network_id"] for wanted in ports])
@@ -48,19 +48,25 @@ def insert_many(
         around = networks.get(wanted["network_id"])
         if around is None or not around.visible_to(visible_to):
             raise errors.NetworkNotFound(id=wanted["network_id"])
+        if not around.usable_by(visible_to):
+            raise errors.ExternalNetworkNotForPorts(id=around.id)
         permit(position, around.project_id)
-    rows = [_row(tx, wanted) for wanted in ports]
+    rows = [_row(tx, {"port_security_enabled": networks[one["network_id"]].port_security, **one}) for one in ports]
     _give_macs(tx, rows, mac_base)
     wishes = []
     for row, wanted in zip(rows, ports, strict=True):
         wishes += wish.for_new(_owner(row), wanted.get("fixed_ips"), networks[row["network_id"]])
     taken = address.allocate(tx, wishes)
-    for batch in query.batches(rows):
-        query.guarded(tx, sa.insert(port).values(batch))
-    write_addresses(tx, taken)
     by_port = defaultdict(list)
     for one in taken:
         by_port[one.port_id].append({"subnet_id": one.subnet_id, "ip_address": one.ip_address})
+    for row in rows:
+        row["reserved"] = port_status.needs_nothing(row, by_port[row["id"]], networks[row["network_id"]])
+    port_binding.prepare(tx, rows, {key: around.reach for key, around in networks.items()})
+    for batch in query.batches(rows):
+        query.guarded(tx, sa.insert(port).values(batch))
+    write_addresses(tx, taken)
+    port_binding.arrive(tx, rows)
     for row in rows:
         note(tx, row, "create")
     return [as_rest(row, by_port[row["id"]]) for row in rows]
@@ -72,7 +78,15 @@ def _row(tx: Transaction, wanted: Mapping[str, Any]) -> dict[str, Any]:
         row[PLAIN[name].name] = default if wanted.get(name) is None else wanted[name]
     row["mac_address"] = (wanted.get("mac_address") or "").lower()
     row["extra_dhcp_opts"] = _merged([], wanted.get("extra_dhcp_opts") or [])
+    row["allowed_address_pairs"] = wanted.get("allowed_address_pairs") or None
+    _check_security(row)
     return row
+
+
+def _check_security(item: Mapping[str, Any]) -> None:
+    """Pairs say what a port may send besides its own addresses, which takes someone who looks."""
+    if item["allowed_address_pairs"] and not item["port_security_enabled"]:
+        raise errors.AddressPairAndPortSecurityRequired()
 
 
 def _owner(row: Mapping[str, Any]) -> wish.Owner:
@@ -159,8 +173,11 @@ def update(
     Addresses that stay are not touched. What the old MAC made of a prefix goes with it.
     """
     values = {name.replace(":", "_"): changes[name] for name in _CHANGEABLE if name in changes}
+    if "allowed_address_pairs" in changes:
+        values["allowed_address_pairs"] = changes["allowed_address_pairs"] or None
     query.revise(tx, port, port_id, if_match, errors.PortNotFound, values)
     before = get(tx.connection, port_id, visible_to)
+    _check_security(before)
     after = {"mac_address": changes.get("mac_address", before["mac_address"]).lower()}
     new_mac = after["mac_address"] != before["mac_address"]
     if "extra_dhcp_opts" in changes:
@@ -168,8 +185,11 @@ def update(
     if new_mac and tx.attempt > 1 and _used_macs(tx, [before | after]):
         raise errors.MacAddressInUse(network_id=before["network_id"], mac_address=after["mac_address"])
     if new_mac or "fixed_ips" in changes:
-        _change_addresses(tx, before, before | after, changes.get("fixed_ips"))
-    if new_mac or "extra_dhcp_opts" in after:
+        after |= _change_addresses(tx, before, before | after, changes.get("fixed_ips"))
+    if "binding:host_id" in changes or "binding:vnic_type" in changes:
+        wanted = {name: changes.get(name, before[name]) for name in ("binding:host_id", "binding:vnic_type")}
+        after |= port_binding.replug(tx, before, *wanted.values())
+    if new_mac or len(after) > 1:
         query.guarded(tx, sa.update(port).where(port.c.id == port_id).values(after))
     note(tx, before, "update")
     return by_ids(tx.connection, [port_id])[port_id]
@@ -177,14 +197,21 @@ def update(
 
 def _change_addresses(
     tx: Transaction, before: Mapping[str, Any], after: Mapping[str, Any], wanted: Sequence[Mapping[str, str]] | None
-) -> None:
+) -> dict[str, Any]:
+    """Returns the columns of the port that follow from it: another reservation is another wait for it."""
     around = subnets.surroundings(tx, [before["network_id"]])[before["network_id"]]
     new_mac = before["mac_address"] != after["mac_address"]
     change = wish.for_change(_owner(after), before["fixed_ips"], wanted, around, new_mac)
     if change.dropped:
         floatingip.dissociate(tx, [before["id"]], [ip["ip_address"] for ip in change.dropped])
     drop_addresses(tx, before["id"], change.dropped)
-    write_addresses(tx, address.allocate(tx, change.wishes))
+    taken = address.allocate(tx, change.wishes)
+    write_addresses(tx, taken)
+    if not (new_mac or change.dropped or taken):
+        return {}
+    has = [*change.kept, *({"subnet_id": one.subnet_id} for one in taken)]
+    reserved = port_status.needs_nothing(before, has, around)
+    return {"status": port_status.given(port.c.wired, sa.literal(reserved)), "reserved": reserved}
 
 
 def drop_addresses(tx: Transaction, port_id: str, dropped: Sequence[Mapping[str, str]]) -> None:
@@ -221,6 +248,7 @@ def _delete(tx: Transaction, port_ids: Sequence[str]) -> dict[str, dict[str, Any
     subnet_ids = {subnet_id for subnet_id, _ in addresses}
     address.lock(tx, subnet_ids)
     query.guarded(tx, sa.delete(port).where(port.c.id.in_(list(gone))))
+    port_binding.depart(tx, gone.values())
     if addresses:
         address.release(tx, subnets.by_ids(tx.connection, subnet_ids), addresses)
     for item in gone.values():

@@ -1,14 +1,20 @@
 """On which hosts a network has bound ports: what makes the L2 agent of a host a holder of the network.
 
-A row counts the ports of one network on one host. It lives as long as the network, so its epoch, which grows with
-every return of the host, fences the L2 agent's copy as a slot's epoch fences those of scheduled agents.
+A row counts the ports of one network that are plugged into a bridge of one host. It lives as long as the network, so
+its epoch, which grows with every return of the host, fences the L2 agent's copy as a slot's epoch fences those of
+scheduled agents. Whoever takes or gives a port writes the row first, which locks it, and decides by what it then is.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+
 import sqlalchemy as sa
 
-from netsched.db import base
+from netsched.db import base, interest, query
+from netsched.db.agent import agent
+from netsched.db.transaction import Transaction
+from netsched.model import kinds, scope
 
 presence = sa.Table(
     "presence",
@@ -19,3 +25,78 @@ presence = sa.Table(
     sa.Column("epoch", sa.BigInteger, nullable=False),
     sa.Index("ix_presence_host", "host"),
 )
+
+CAUSE = "host"
+At = tuple[str, str]  # (network id, host)
+
+
+def count(tx: Transaction, deltas: Mapping[At, int]) -> None:
+    """Add to the number of ports of each network on each host; the hosts' L2 agents get and lose the networks by it.
+
+    No statement when nothing changes, three for up to 1,000 pairs, less one when nobody gets or loses a network. Rows
+    are written in one order, so that those who write the same ones wait for each other instead of in a circle.
+    """
+    for batch in query.batches(sorted(at for at, delta in deltas.items() if delta)):
+        rows = [{"network_id": at[0], "host": at[1], "ports": deltas[at], "epoch": 1} for at in batch]
+        returns = presence.c.epoch + sa.case((presence.c.ports <= 0, 1), else_=0)
+        base.upsert(tx.connection, presence, rows, epoch=returns, ports=lambda new: presence.c.ports + new.ports)
+        _settle(tx, {at: deltas[at] for at in batch})
+
+
+def _settle(tx: Transaction, deltas: Mapping[At, int]) -> None:
+    held, lost = [], []
+    for row in tx.execute(_with_agents(_are(deltas))):
+        entry = (row.agent_id, scope.key("network", row.network_id), row.epoch)
+        if row.ports <= 0:
+            lost.append(entry)
+        elif row.ports <= deltas[row.network_id, row.host]:
+            held.append(entry)
+    _grant(tx, held, lost)
+
+
+def restore(tx: Transaction, hosts: Collection[str]) -> None:
+    """Have the L2 agents of these hosts hold what is there, for agents that came after the ports. Four statements."""
+    here = presence.c.host.in_(sorted(hosts))
+    order = (presence.c.network_id, presence.c.host)
+    tx.execute(sa.select(presence.c.ports).where(here).order_by(*order).with_for_update())
+    tx.execute(sa.update(presence).where(here).values(ports=presence.c.ports))  # where FOR UPDATE locks nothing
+    lacking = ~sa.exists().where(
+        interest.interest.c.agent_id == agent.c.id,
+        interest.interest.c.scope == _scope(),
+        interest.interest.c.epoch == presence.c.epoch,
+        interest.interest.c.state == interest.HELD,
+    )
+    rows = tx.execute(_with_agents(sa.and_(here, presence.c.ports > 0, lacking)))
+    _grant(tx, [(row.agent_id, scope.key("network", row.network_id), row.epoch) for row in rows], [])
+
+
+def forget(tx: Transaction, network_id: str) -> None:
+    """The network is about to be deleted: its hosts' L2 agents lose it. One statement."""
+    held = (interest.interest.c.scope == scope.key("network", network_id), interest.interest.c.cause == CAUSE)
+    tx.execute(sa.update(interest.interest).where(*held).values(state=interest.RELEASED, behind_since=base.now()))
+
+
+def _grant(tx: Transaction, held: list[tuple[str, str, int]], lost: list[tuple[str, str, int]]) -> None:
+    for batch in query.batches(held):
+        interest.grant(tx, batch, lost, CAUSE)
+        lost = []
+    if lost:
+        interest.grant(tx, [], lost, CAUSE)
+
+
+def _scope() -> sa.ColumnElement[str]:
+    return sa.literal(scope.key("network", "")).concat(presence.c.network_id)
+
+
+def _with_agents(condition: sa.ColumnElement[bool]) -> sa.Select[tuple[str, str, int, int, str]]:
+    columns = (presence.c.network_id, presence.c.host, presence.c.ports, presence.c.epoch)
+    there = sa.and_(agent.c.host == presence.c.host, agent.c.agent_type == kinds.L2_AGENT)
+    return sa.select(*columns, agent.c.id.label("agent_id")).join(agent, there).where(condition)
+
+
+def _are(pairs: Collection[At]) -> sa.ColumnElement[bool]:
+    network_ids = sorted({network_id for network_id, _ in pairs})
+    return sa.and_(
+        presence.c.network_id.in_(network_ids),  # what MariaDB can use its index for
+        sa.tuple_(presence.c.network_id, presence.c.host).in_(sorted(pairs)),
+    )

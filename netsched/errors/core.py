@@ -142,6 +142,12 @@ class IpAddressAlreadyAllocated(Conflict):
     code = "port.ip_in_use"
 
 
+class AddressPairAndPortSecurityRequired(Conflict):
+    """Port Security must be enabled in order to have allowed address pairs on a port."""
+
+    code = "port.address_pairs_without_security"
+
+
 class MacAddressInUse(Conflict):
     """Unable to complete operation for network {network_id}. The mac address {mac_address} is in use."""
 

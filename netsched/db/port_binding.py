@@ -1,0 +1,199 @@
+"""Ports on hosts: how each is plugged there (decided by model/port_binding.py), and the L2 agents' interest in it.
+
+All of it happens in the transaction that gives the port its host, moves or deletes it. A port counts as present on a
+host (presence.py) from when it is bound to a bridge there; one whose binding failed is nobody's until it is tried again
+(rebinding.py), so hosts without an L2 agent cost next to nothing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from netsched.db import base, presence, query
+from netsched.db.agent import agent, agent_beat
+from netsched.db.network import network
+from netsched.db.port import note, port
+from netsched.db.transaction import Repeat, Transaction
+from netsched.model import kinds, liveness, segment
+from netsched.model import port_binding as model
+from netsched.model.port_binding import L2Agent, Plug
+
+
+def prepare(tx: Transaction, rows: Iterable[dict[str, Any]], reaches: Mapping[str, str | None]) -> None:
+    """Decide how new rows of `port` that have a host are plugged, before they are written; one statement, if any has.
+
+    `reaches`: the segment of each network, in the words of model/segment.py.
+    """
+    placed = [row for row in rows if row["binding_host_id"]]
+    agents = l2_agents(tx.connection, {row["binding_host_id"] for row in placed})
+    for row in placed:
+        host = row["binding_host_id"]
+        plug = model.decide(host, row["binding_vnic_type"], reaches[row["network_id"]], agents.get(host))
+        row |= {"binding_vif_type": plug.vif_type, "binding_vif_details": plug.details}
+
+
+def arrive(tx: Transaction, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Rows of `port` have been written: those on a bridge are there from now on. Three statements, if there are any."""
+    presence.count(tx, _counted((row, 1) for row in rows))
+
+
+def depart(tx: Transaction, ports: Iterable[Mapping[str, Any]]) -> None:
+    """Ports in the REST API's format, locked by the caller, are deleted in this transaction. As many statements as `arrive`."""
+    presence.count(tx, _counted((_as_row(item), -1) for item in ports))
+
+
+def replug(tx: Transaction, before: Mapping[str, Any], host: str, vnic_type: str) -> dict[str, Any]:
+    """Decide for one port, locked by the caller, that gets this host and VNIC type: the columns to write.
+
+    `before` is the port in the REST API's format. What is on the host counts at once.
+    """
+    reach = _reaches(tx, [before["network_id"]])[before["network_id"]]
+    plug = model.decide(host, vnic_type, reach, l2_agents(tx.connection, [host] if host else []).get(host))
+    old = _as_row(before)
+    new = old | {"binding_host_id": host, "binding_vnic_type": vnic_type, **_columns(plug)}
+    presence.count(tx, _counted([(old, -1), (new, 1)]))
+    changed = {name: value for name, value in new.items() if value != old[name]}
+    return changed | _unwired(old["binding_host_id"] != host)
+
+
+def move(tx: Transaction, hosts: Mapping[str, str]) -> set[str]:
+    """Put each port (by id) on its host ("": none) and decide anew how it is plugged there; the ids that exist.
+
+    A port whose host stays is decided anew as well. Those that changed get a revision and are told. Two statements up
+    to 1,000 ports when no host concerned has an L2 agent, else seven at most. Raises Repeat when others have moved one.
+    """
+    found: set[str] = set()
+    for batch in query.batches(sorted(hosts)):
+        found |= _move(tx, {port_id: hosts[port_id] for port_id in batch})
+    return found
+
+
+def _move(tx: Transaction, hosts: Mapping[str, str]) -> set[str]:
+    rows = _read(tx, hosts)
+    agents = l2_agents(tx.connection, {host for host in hosts.values() if host}) if rows else {}
+    changes = []
+    for row in rows:
+        host = hosts[row["id"]]
+        plug = model.decide(host, row["binding_vnic_type"], row["reach"], agents.get(host))
+        if (host, plug.vif_type, plug.details) != (
+            row["binding_host_id"],
+            row["binding_vif_type"],
+            row["binding_vif_details"],
+        ):
+            changes.append(_Change(row, host, plug))
+    if changes:
+        _write(tx, changes)
+        presence.count(tx, _counted([pair for one in changes for pair in ((one.row, -1), (one.after, 1))]))
+    for one in changes:
+        note(tx, one.row, "update")
+    return {row["id"] for row in rows}
+
+
+@dataclass(frozen=True)
+class _Change:
+    row: Mapping[str, Any]
+    host: str
+    plug: Plug
+
+    @property
+    def after(self) -> dict[str, Any]:
+        return {**self.row, "binding_host_id": self.host, **_columns(self.plug)}
+
+
+def _read(tx: Transaction, port_ids: Collection[str]) -> list[dict[str, Any]]:
+    """The ports, locked in one order, each with `reach`: the segment of its network."""
+    names = ("id", "network_id", "device_owner", "device_id", "binding_host_id", "binding_vnic_type")
+    columns = [port.c[name] for name in (*names, "binding_vif_type", "binding_vif_details")]
+    # Subqueries, since what is joined would be locked too.
+    of_network = [
+        sa.select(network.c[name]).where(network.c.id == port.c.network_id).scalar_subquery().label(name)
+        for name in ("network_type", "physical_network")
+    ]
+    wanted = sa.select(*columns, *of_network).where(port.c.id.in_(sorted(port_ids))).order_by(port.c.id)
+    rows = tx.execute(wanted.with_for_update()).mappings()
+    return [{**row, "reach": _reach(row["network_type"], row["physical_network"])} for row in rows]
+
+
+def _write(tx: Transaction, changes: Sequence[_Change]) -> None:
+    def by_port(column: sa.Column[Any], values: Mapping[str, Any]) -> sa.ColumnElement[Any]:
+        typed = {key: sa.literal(value, column.type) for key, value in values.items()}
+        return sa.case(typed, value=port.c.id, else_=column)
+
+    # A guard where the rows were not locked: nobody may take a port off a host twice.
+    seen = [(one.row["id"], one.row["binding_host_id"], one.row["binding_vif_type"]) for one in changes]
+    where = (
+        port.c.id.in_([port_id for port_id, _, _ in seen]),  # what MariaDB can use its index for
+        sa.tuple_(port.c.id, port.c.binding_host_id, port.c.binding_vif_type).in_(seen),
+    )
+    values = {
+        name: by_port(port.c[name], {one.row["id"]: one.after[name] for one in changes})
+        for name in ("binding_vif_type", "binding_vif_details")
+    }
+    stays = [one.row["id"] for one in changes if one.host == one.row["binding_host_id"]]
+    moved = {one.row["id"]: one.host for one in changes}
+    for name, value in _unwired(True).items():
+        values[name] = sa.case((port.c.id.in_(stays), port.c[name]), else_=value) if stays else value
+    # MariaDB sets one column after the other, so what the others depend on comes last.
+    values["binding_host_id"] = by_port(port.c.binding_host_id, moved)
+    standard = {"revision_number": port.c.revision_number + 1, "updated_at": tx.now}
+    if tx.execute(sa.update(port).where(*where).values(**standard, **values)).rowcount != len(changes):
+        raise Repeat("somebody else has moved a port")
+
+
+def _unwired(moved: bool) -> dict[str, Any]:
+    """What was wired on one host is not on the next."""
+    return {"wired": False, "status": "DOWN"} if moved else {}
+
+
+def l2_agents(connection: sa.Connection, hosts: Collection[str]) -> dict[str, L2Agent]:
+    """The L2 agents of those of the hosts that have one, as they are now; no statement without hosts."""
+    found: dict[str, L2Agent] = {}
+    columns = (agent.c.host, agent.c.admin_state_up, agent.c.created_at, agent.c.capabilities, agent.c.configurations)
+    for batch in query.batches(sorted(hosts)):
+        rows = connection.execute(
+            sa.select(*columns, agent_beat.c.sent_at, agent_beat.c.lease, base.now().label("now"))
+            .outerjoin_from(agent, agent_beat, agent_beat.c.agent_id == agent.c.id)
+            .where(agent.c.agent_type == kinds.L2_AGENT, agent.c.host.in_(batch))
+        )
+        for row in rows:
+            limits = liveness.Limits() if row.lease is None else liveness.Limits.for_interval(row.lease / 4)
+            found[row.host] = L2Agent(
+                liveness.state(row.sent_at, row.created_at, row.now, limits),
+                row.admin_state_up,
+                segment.reached(row.capabilities),
+                row.configurations.get("tunneling_ip"),
+            )
+    return found
+
+
+def _reaches(tx: Transaction, network_ids: Collection[str]) -> dict[str, str | None]:
+    columns = (network.c.id, network.c.network_type, network.c.physical_network)
+    rows = tx.execute(sa.select(*columns).where(network.c.id.in_(sorted(network_ids))))
+    return {row.id: _reach(row.network_type, row.physical_network) for row in rows}
+
+
+def _reach(network_type: str | None, physical_network: str) -> str | None:
+    return segment.word(network_type, physical_network) if network_type else None
+
+
+def _as_row(item: Mapping[str, Any]) -> dict[str, Any]:
+    names = ("binding:host_id", "binding:vnic_type", "binding:vif_type", "binding:vif_details")
+    return {"network_id": item["network_id"]} | {name.replace(":", "_"): item[name] for name in names}
+
+
+def _columns(plug: Plug) -> dict[str, Any]:
+    return {"binding_vif_type": plug.vif_type, "binding_vif_details": plug.details}
+
+
+def _counted(ports: Iterable[tuple[Mapping[str, Any], int]]) -> Counter[presence.At]:
+    """How many more ports each network has on each host."""
+    counts: Counter[presence.At] = Counter()
+    for row, number in ports:
+        if row["binding_vif_type"] == model.BRIDGE:
+            counts[row["network_id"], row["binding_host_id"]] += number
+    return counts
