@@ -7,11 +7,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from netsched.db import segment
 from netsched.db.address import fixed_ip, free_range
 from netsched.db.change import log
 from netsched.db.session import Database
 from netsched.model import addressing
 from netsched.model.principal import Principal
+from netsched.model.provider import ProviderSettings
 from netsched.model.query import Query
 from netsched.server.services.floatingip import FloatingIPService
 from netsched.server.services.network import NetworkService
@@ -31,7 +33,8 @@ SLAAC: Object = {"ip_version": 6, "ipv6_ra_mode": "slaac", "ipv6_address_mode": 
 class Cloud:
     def __init__(self, database: Database) -> None:
         self.database = database
-        self.networks = NetworkService(database, mtu=1450)
+        segment.configure(database, ProviderSettings())
+        self.networks = NetworkService(database, ProviderSettings())
         self.subnets = SubnetService(database, dhcp_agents_per_network=1)
         self.ports = PortService(database)
         self.floatingips = FloatingIPService(database)

@@ -27,7 +27,7 @@ def build(conf: start.Conf, transport_: transport.Transport, clock_: clock.Clock
 def settings_from(conf: start.Conf) -> dhcp.DhcpAgentSettings:
     return dhcp.DhcpAgentSettings(
         **agent.settings_from(conf),
-        mtu=conf.network.mtu,
+        mtu=conf.network.underlay_mtu,
         dhcp=compute.Settings(
             dns_domain=conf.network.dns_domain,
             dns_servers=tuple(conf.dhcp.dnsmasq_dns_servers),

@@ -16,6 +16,7 @@ from netsched.db.transaction import Transaction
 from netsched.model import addressing, scope
 
 _OWNER = (port.c.device_owner, port.c.device_id)
+_OUTSIDE = (addressing.GATEWAY_OWNER, addressing.FLOATINGIP_OWNER)
 
 
 def on_network(tx: Transaction, network_id: str, limit: int) -> list[tuple[str, str, str]]:
@@ -26,9 +27,15 @@ def on_network(tx: Transaction, network_id: str, limit: int) -> list[tuple[str, 
 
 
 def others_on_network(tx: Transaction, network_id: str, project_id: str) -> bool:
-    """Do other projects have ports there? The service's own do not count."""
-    theirs = sa.and_(port.c.project_id != project_id, port.c.device_owner != DHCP_OWNER)
+    """Do other projects have ports there? The service's own do not count, nor do what routers have outside."""
+    theirs = sa.and_(port.c.project_id != project_id, port.c.device_owner.not_in((DHCP_OWNER, *_OUTSIDE)))
     return tx.execute(sa.select(port.c.id).where(port.c.network_id == network_id, theirs).limit(1)).first() is not None
+
+
+def outside_on_network(tx: Transaction, network_id: str) -> bool:
+    """Is the network used as an external one, by a router's gateway or a floating IP?"""
+    used = sa.and_(port.c.network_id == network_id, port.c.device_owner.in_(_OUTSIDE))
+    return tx.execute(sa.select(port.c.id).where(used).limit(1)).first() is not None
 
 
 def remove_with_network(tx: Transaction, network_id: str, port_ids: Iterable[str]) -> None:

@@ -1,4 +1,7 @@
-"""Networks: a row, the ids of their subnets, and the zones of the agents that hold them."""
+"""Networks: a row, the ids of their subnets, and the zones of the agents that hold them.
+
+What a network gets for a segment is decided in segment.py, before its row is written.
+"""
 
 from __future__ import annotations
 
@@ -37,13 +40,20 @@ network = sa.Table(
     sa.Index("ix_network_segment", "network_type", "physical_network", "segmentation_id", unique=True),
 )
 
+_CHANGEABLE = {name: name for name in ("name", "description", "admin_state_up", "shared", "port_security_enabled")} | {
+    "router:external": "router_external"
+}
+
 # subnet.py imports this file; two of its columns are wanted here.
 _subnet = sa.table("subnet", sa.column("id"), sa.column("network_id"), sa.column("created_at"))
 
 
 def visible(project_id: str | None) -> sa.ColumnElement[bool] | None:
-    """What a project sees: its own and what is shared. None: no restriction."""
-    return None if project_id is None else sa.or_(network.c.project_id == project_id, network.c.shared.is_(sa.true()))
+    """What a project sees: its own, what is shared, and external networks. None: no restriction."""
+    if project_id is None:
+        return None
+    for_all = (network.c.shared.is_(sa.true()), network.c.router_external.is_(sa.true()))
+    return sa.or_(network.c.project_id == project_id, *for_all)
 
 
 def _with_subnets(values: query.Values) -> query.Condition:
@@ -58,7 +68,13 @@ def _in_zones(values: query.Values) -> query.Condition:
 FIELDS = Fields(
     table=network,
     columns=query.standard_fields(network)
-    | {name: network.c[name] for name in ("admin_state_up", "status", "shared", "mtu")},
+    | {name: network.c[name] for name in ("admin_state_up", "status", "shared", "mtu", "port_security_enabled")}
+    | {
+        "router:external": network.c.router_external,
+        "provider:network_type": network.c.network_type,
+        "provider:physical_network": network.c.physical_network,
+        "provider:segmentation_id": network.c.segmentation_id,
+    },
     conditions={
         "subnets": _with_subnets,
         "availability_zones": _in_zones,
@@ -67,23 +83,32 @@ FIELDS = Fields(
 )
 
 
-def insert_many(tx: Transaction, networks: Sequence[Mapping[str, Any]], mtu: int) -> list[dict[str, Any]]:
-    """Create networks; two statements less than reading them back."""
-    rows = [_row(tx, wanted, mtu) for wanted in networks]
+def insert_many(tx: Transaction, networks: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Create networks of attributes of the REST API, `mtu` and their segments among them; no segment if it is absent.
+
+    Two statements less than reading them back. Repeats the transaction when another network has the segment.
+    """
+    rows = [_row(tx, wanted) for wanted in networks]
     for batch in query.batches(rows):
-        tx.execute(sa.insert(network).values(batch))
+        query.guarded(tx, sa.insert(network).values(batch))
     for row in rows:
         tx.log("network", row["id"], "create", scope.key("network", row["id"]))
     return [_object(row, [], []) for row in rows]
 
 
-def _row(tx: Transaction, wanted: Mapping[str, Any], mtu: int) -> dict[str, Any]:
+def _row(tx: Transaction, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    network_type = wanted.get("provider:network_type")
     return query.standard_row(tx, wanted) | {
         "admin_state_up": wanted.get("admin_state_up", True),
         "status": "ACTIVE",
         "shared": wanted.get("shared", False),
         "availability_zone_hints": list(wanted.get("availability_zone_hints") or []),
-        "mtu": mtu,
+        "mtu": wanted["mtu"],
+        "router_external": wanted.get("router:external", False),
+        "port_security_enabled": wanted.get("port_security_enabled", True),
+        "network_type": network_type,
+        "physical_network": wanted.get("provider:physical_network") or "",
+        "segmentation_id": (wanted.get("provider:segmentation_id") or 0) if network_type else None,
         "subnet_changes": 0,
     }
 
@@ -97,6 +122,11 @@ def _object(row: query.Row, subnets: Iterable[str], zones: Iterable[str]) -> dic
         "availability_zone_hints": row["availability_zone_hints"],
         "availability_zones": sorted(zones),
         "mtu": row["mtu"],
+        "router:external": row["router_external"],
+        "port_security_enabled": row["port_security_enabled"],
+        "provider:network_type": row["network_type"],
+        "provider:physical_network": row["physical_network"] or None,
+        "provider:segmentation_id": row["segmentation_id"] or None,
     }
 
 
@@ -167,8 +197,7 @@ def claim(tx: Transaction, network_id: str, if_match: int | None) -> None:
 
 def update(tx: Transaction, network_id: str, changes: Mapping[str, Any], if_match: int | None) -> None:
     """Write the changed attributes. Raises NetworkNotFound, RevisionNumberConstraintFailed."""
-    names = ("name", "description", "admin_state_up", "shared")
-    values = {name: changes[name] for name in names if name in changes}
+    values = {column: changes[name] for name, column in _CHANGEABLE.items() if name in changes}
     query.revise(tx, network, network_id, if_match, errors.NetworkNotFound, values)
     tx.log("network", network_id, "update", scope.key("network", network_id))
 

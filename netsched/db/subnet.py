@@ -11,9 +11,11 @@ import sqlalchemy as sa
 from netsched import errors
 from netsched.db import address, base, query
 from netsched.db.network import network
+from netsched.db.network import visible as networks_visible
 from netsched.db.query import Fields
 from netsched.db.transaction import Transaction
-from netsched.model import addressing, scope
+from netsched.model import addressing, scope, segment
+from netsched.model.provider import Segment
 from netsched.model.query import Query
 
 subnet = sa.Table(
@@ -44,10 +46,10 @@ _CHANGEABLE = (
 
 
 def visible(project_id: str | None) -> sa.ColumnElement[bool] | None:
-    """What a project sees: its own, those on its own networks, and those on shared networks."""
-    if project_id is None:
+    """What a project sees: its own, and those on the networks that it sees."""
+    theirs = networks_visible(project_id)
+    if theirs is None:
         return None
-    theirs = sa.or_(network.c.project_id == project_id, network.c.shared.is_(sa.true()))
     return sa.or_(subnet.c.project_id == project_id, subnet.c.network_id.in_(sa.select(network.c.id).where(theirs)))
 
 
@@ -66,11 +68,23 @@ class Surroundings:
     id: str
     project_id: str
     shared: bool
+    external: bool
+    segment: Segment | None
+    port_security: bool  # what its new ports get
     zone_hints: tuple[str, ...]
     subnets: tuple[dict[str, Any], ...]  # oldest first
 
     def visible_to(self, project_id: str | None) -> bool:
+        return self.usable_by(project_id) or self.external
+
+    def usable_by(self, project_id: str | None) -> bool:
+        """May the project have ports there? On a network that is external and no more than that, it may not."""
         return project_id is None or self.shared or self.project_id == project_id
+
+    @property
+    def reach(self) -> str | None:
+        """Its segment, as agents say that they reach it."""
+        return segment.word(self.segment.network_type, self.segment.physical_network) if self.segment else None
 
 
 def surroundings(tx: Transaction, network_ids: Iterable[str]) -> dict[str, Surroundings]:
@@ -82,7 +96,11 @@ def surroundings(tx: Transaction, network_ids: Iterable[str]) -> dict[str, Surro
 
 
 def _surroundings(tx: Transaction, network_ids: Sequence[str]) -> dict[str, Surroundings]:
-    columns = [network.c[name].label(f"network_{name}_") for name in ("id", "project_id", "shared")]
+    names = (
+        "id", "project_id", "shared", "router_external", "port_security_enabled",
+        "network_type", "physical_network", "segmentation_id",
+    )  # fmt: skip
+    columns = [network.c[name].label(f"network_{name}_") for name in names]
     statement = (
         sa.select(*columns, network.c.availability_zone_hints, subnet)
         .outerjoin(subnet, subnet.c.network_id == network.c.id)
@@ -99,11 +117,19 @@ def _surroundings(tx: Transaction, network_ids: Sequence[str]) -> dict[str, Surr
             id=key,
             project_id=row["network_project_id_"],
             shared=row["network_shared_"],
+            external=row["network_router_external_"],
+            segment=_segment(row),
+            port_security=row["network_port_security_enabled_"],
             zone_hints=tuple(row["availability_zone_hints"]),
             subnets=tuple(subnets[key]),
         )
         for key, row in rows.items()
     }
+
+
+def _segment(row: sa.RowMapping) -> Segment | None:
+    parts = [row[f"network_{name}_"] for name in ("network_type", "physical_network", "segmentation_id")]
+    return Segment(*parts) if parts[0] else None
 
 
 def insert_many(tx: Transaction, wanted: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netsched.errors.kinds import Conflict, Invalid, NoCapacity, NotFound
+from netsched.errors.kinds import Conflict, Forbidden, Invalid, NoCapacity, NotFound
 
 
 class RouterNotFound(NotFound):
@@ -62,6 +62,19 @@ class RoutesExhausted(Invalid):
     code = "router.too_many_routes"
 
 
+class PortInUse(Conflict):
+    """Unable to complete operation on port {port_id} for network {network_id}. Port already has an attached device \
+{device_id}."""
+
+    code = "port.in_use"
+
+
+class SubnetMismatchForPort(Conflict):
+    """Subnet on port {port_id} does not match the requested subnet {subnet_id}."""
+
+    code = "router.interface_on_other_subnet"
+
+
 class L3PortInUse(Conflict):
     """Port {port_id} cannot be deleted directly via the port API: {reason}"""
 
@@ -70,6 +83,16 @@ class L3PortInUse(Conflict):
     @property
     def type(self) -> str:
         return "ServicePortInUse"  # as clients know it
+
+
+class L3PortUnchangeable(Conflict):
+    """Port {port_id}: {attributes} cannot be changed directly via the port API: {reason}"""
+
+    code = "port.changed_by_router"
+
+    @property
+    def type(self) -> str:
+        return "ServicePortInUse"
 
 
 class FloatingIPNotFound(NotFound):
@@ -96,6 +119,13 @@ class ExternalNetworkInUse(Conflict):
     """External network {id} cannot be updated to be made non-external, since it has existing gateway ports."""
 
     code = "network.external_in_use"
+
+
+class ExternalNetworkNotForPorts(Forbidden):
+    """Ports cannot be created on external network {id}, which belongs to another project and is not shared. It is \
+used by gateways of routers and by floating IPs."""
+
+    code = "network.external_not_for_ports"
 
 
 class InvalidL3Agent(NotFound):

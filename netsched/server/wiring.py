@@ -37,10 +37,11 @@ from netsched.conf import opts
 from netsched.db import floatingip as floatingip_table
 from netsched.db import network as network_table
 from netsched.db import port as port_table
-from netsched.db import router_scope, schema
+from netsched.db import router_scope, schema, segment
 from netsched.db import subnet as subnet_table
 from netsched.db.session import Database
-from netsched.model import liveness
+from netsched.model import liveness, provider
+from netsched.model.provider import ProviderSettings
 from netsched.rpc import agent as rpc
 from netsched.rpc import connect, transport
 from netsched.scheduler import grizzly, profile
@@ -70,7 +71,7 @@ POLL = 1.0  # s: what a lost nudge costs at most
 class Settings:
     """What the configuration says, as plain values; the defaults are the configuration's."""
 
-    mtu: int = 1450
+    provider: ProviderSettings = field(default_factory=ProviderSettings)
     base_mac: str = "fa:16:3e:00:00:00"
     replicas: int = 1
     write_delay: float = 0.8
@@ -124,7 +125,7 @@ class Server:
     def _application(self, policy: Policy) -> Application:
         settings, database = self.settings, self.database
         services = Services(
-            network=NetworkService(database, settings.mtu),
+            network=NetworkService(database, settings.provider),
             subnet=SubnetService(database, settings.replicas),
             port=PortService(database, settings.base_mac),
             floatingip=FloatingIPService(database, settings.base_mac),
@@ -137,6 +138,7 @@ class Server:
     def start(self) -> None:
         """Hear agents and work. The schema must be right: WrongSchema says what to run."""
         schema.check(self.database)
+        segment.configure(self.database, self.settings.provider)
         if self.settings.role != "api":
             handler = rpc.server_handler(self.heartbeats.receive, self.delivery.pull)
             self._serving = self._transport.serve(transport.SERVER, handler)
@@ -200,9 +202,21 @@ def settings_from(conf: Any, role: str) -> Settings:
         move_from_dead=conf.scheduler.move_from_dead,
         alternates=conf.scheduler.alternates,
     )
-    agree_on = {"mtu": conf.network.mtu, "dns_domain": conf.network.dns_domain, "lease_time": conf.dhcp.lease_time}
+    agree_on = {
+        "mtu": conf.network.underlay_mtu,
+        "vxlan_port": conf.linux_bridge.vxlan_port,
+        "dns_domain": conf.network.dns_domain,
+        "lease_time": conf.dhcp.lease_time,
+    }
     return Settings(
-        mtu=conf.network.mtu,
+        provider=ProviderSettings(
+            tenant_network_type=conf.segment.tenant_network_type,
+            vni_ranges=provider.parse_vni_ranges(conf.segment.vni_ranges),
+            vlan_ranges=provider.parse_vlan_ranges(conf.segment.network_vlan_ranges),
+            flat_networks=tuple(conf.segment.flat_networks),
+            underlay_mtu=conf.network.underlay_mtu,
+            overlay_ip_version=conf.network.overlay_ip_version,
+        ),
         base_mac=conf.network.base_mac,
         replicas=conf.scheduler.dhcp_agents_per_network,
         write_delay=conf.heartbeat.write_delay,

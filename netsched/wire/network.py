@@ -1,14 +1,50 @@
-"""Networks."""
+"""Networks. Names of physical networks stand in the agents' configuration between commas and colons."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import re
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, WithJsonSchema
 
 from netsched import errors
+from netsched.model import segment
 from netsched.wire import types
 from netsched.wire.resource import READ_ONLY, UNSORTED, Attr, Definition, Resource
 
 WRITABLE = Attr(post=True, put=True)
+_PHYSICAL_NETWORK = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+
+
+def _network_type(value: Any) -> Any:
+    if value is not None and value not in segment.TYPES:
+        raise ValueError(f"{types.shown(value)} is not in {list(segment.TYPES)}")
+    return value
+
+
+def _physical_network(value: Any) -> Any:
+    if value is not None and not (isinstance(value, str) and _PHYSICAL_NETWORK.fullmatch(value)):
+        raise ValueError(f"{types.shown(value)} is not the name of a physical network (letters, digits and _.-, 1 to 64)")
+    return value
+
+
+def _provider(name: str) -> Attr:
+    """Given once, when the network is created."""
+    return Attr(post=True, sort=False, name=f"provider:{name}")
+
+
+def _or_null(schema: dict[str, Any]) -> WithJsonSchema:
+    return WithJsonSchema({"anyOf": [schema, {"type": "null"}]})
+
+
+NetworkType = Annotated[
+    str | None, BeforeValidator(_network_type), _or_null({"type": "string", "enum": list(segment.TYPES)})
+]
+PhysicalNetwork = Annotated[
+    str | None,
+    BeforeValidator(_physical_network),
+    _or_null({"type": "string", "pattern": "^[A-Za-z0-9_.-]{1,64}$"}),
+]
 
 
 class Network(Resource):
@@ -26,6 +62,11 @@ class Network(Resource):
     availability_zone_hints: Annotated[list[types.Zone], Attr(post=True, sort=False)] = []
     availability_zones: Annotated[list[types.Text], UNSORTED]
     mtu: Annotated[types.Integer, READ_ONLY]
+    router_external: Annotated[types.Boolean, Attr(post=True, put=True, name="router:external")] = False
+    port_security_enabled: Annotated[types.Boolean, WRITABLE] = True
+    provider_network_type: Annotated[NetworkType, _provider("network_type")] = None
+    provider_physical_network: Annotated[PhysicalNetwork, _provider("physical_network")] = None
+    provider_segmentation_id: Annotated[types.Integer | None, _provider("segmentation_id")] = None
     created_at: Annotated[types.Time, READ_ONLY]
     updated_at: Annotated[types.Time, READ_ONLY]
     revision_number: Annotated[types.Integer, READ_ONLY]

@@ -10,10 +10,11 @@ from typing import Any
 from oslo_config import cfg
 from webob import Request, Response
 
-from netsched.db import base
+from netsched.db import base, segment
 from netsched.db.session import Database
 from netsched.model import liveness
 from netsched.model.principal import Principal
+from netsched.model.provider import ProviderSettings
 from netsched.rpc import agent as rpc
 from netsched.scheduler import profile
 from netsched.server.api.app import ApiSettings, make_app
@@ -32,6 +33,7 @@ from tests.services.ground import Ground
 
 ADMIN: dict[str, str] = {}
 TENANT = {"X-Project-Id": "alice", "X-User-Id": "alice-1", "X-Roles": "member"}
+PROVIDER = ProviderSettings(vlan_ranges={"physnet1": ((100, 199),), "physnet2": ()}, flat_networks=("physnet1",))
 OTHER = {"X-Project-Id": "bob", "X-User-Id": "bob-1", "X-Roles": "member,reader"}
 
 
@@ -47,12 +49,13 @@ class Api:
     ) -> None:
         """`replace`: services by name, in place of the real ones."""
         self.database = database
+        segment.configure(database, PROVIDER)
         self._agents = Ground(database)
         limits = liveness.Limits()
         loaded = profile.load(profile.configured("least_loaded"))
         self.scheduling = SchedulingService(database, loaded, SchedulingSettings())
         services = Services(
-            network=NetworkService(database, 1450),
+            network=NetworkService(database, PROVIDER),
             subnet=SubnetService(database, 1),
             port=PortService(database),
             floatingip=FloatingIPService(database),

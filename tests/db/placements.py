@@ -92,7 +92,7 @@ class World:
         ids = [str(uuid.uuid4()) for _ in range(count)]
 
         def work(tx: Any) -> None:
-            network.insert_many(tx, [{"id": key, "name": "net", "project_id": "p"} for key in ids], 1450)
+            network.insert_many(tx, [{"id": key, "name": "net", "project_id": "p", "mtu": 1450} for key in ids])
             for key in ids:
                 if cidr:
                     self._subnet(tx, key, cidr)

@@ -125,7 +125,7 @@ class World:
         self.servers: list[wiring.Server] = []
         for _ in range(servers):
             self.start_server()
-        self.networks = NetworkService(self.database, 1450)
+        self.networks = NetworkService(self.database, self.settings.provider)
         self.subnets = SubnetService(self.database, self.settings.replicas)
         self.ports = PortService(self.database, "fa:16:3e:00:00:00")
         self.nodes: dict[str, Node] = {}

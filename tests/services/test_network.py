@@ -38,6 +38,11 @@ def test_a_network_has_all_attributes_and_reads_as_it_was_created(cloud: Cloud) 
         "subnets": [],
         "availability_zones": [],
         "mtu": 1450,
+        "router:external": False,
+        "port_security_enabled": True,
+        "provider:network_type": "vxlan",
+        "provider:physical_network": None,
+        "provider:segmentation_id": made["provider:segmentation_id"],
         "revision_number": 0,
     }
     assert cloud.changes() == [(f"network/{made['id']}", "network", made["id"], "create")]

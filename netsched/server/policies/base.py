@@ -13,6 +13,7 @@ RULES = [
     policy.RuleDefault("owner", "project_id:%(project_id)s", "Belongs to the project of the object."),
     policy.RuleDefault("admin_or_owner", "rule:context_is_admin or rule:owner", "Administrators and owners."),
     policy.RuleDefault("shared", "True:%(shared)s", "The object is shared with all projects."),
+    policy.RuleDefault("external", "True:%(router:external)s", "The network is external."),
     policy.RuleDefault("network_owner", "project_id:%(network:project_id)s", "Owns the network of the object."),
 ]
 

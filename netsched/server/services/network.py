@@ -7,11 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 from netsched import errors
-from netsched.db import address, attached, binding, network, subnet
+from netsched.db import address, attached, binding, network, router_scope, segment, subnet
 from netsched.db.port import DHCP_OWNER
 from netsched.db.session import Database
 from netsched.db.transaction import Transaction
 from netsched.model.principal import Principal
+from netsched.model.provider import ProviderSettings
 from netsched.model.query import Query
 
 Object = dict[str, Any]
@@ -22,25 +23,38 @@ NAMED = 20  # ports in the message that refuses
 
 
 class NetworkService:
-    def __init__(self, database: Database, mtu: int) -> None:
-        """`mtu` (bytes) is what new networks get."""
+    def __init__(self, database: Database, provider: ProviderSettings) -> None:
+        """`segment.configure` with the same settings comes first."""
         self._database = database
-        self._mtu = mtu
+        self._provider = provider
 
     def create(self, principal: Principal, bodies: Objects) -> Objects:
+        """Raises InvalidInput for provider attributes, and what `segment.allocate` raises."""
         owned = [{"project_id": principal.project_id, **body} for body in bodies]
-        return self._database.write(lambda tx: network.insert_many(tx, owned, self._mtu))
+        wishes = [self._provider.wish(body) for body in owned]
+
+        def work(tx: Transaction) -> Objects:
+            carried = [
+                one.attributes() | {"mtu": self._provider.mtu(one.network_type)} for one in segment.allocate(tx, wishes)
+            ]
+            return network.insert_many(tx, [body | by for body, by in zip(owned, carried, strict=True)])
+
+        return self._database.write(work)
 
     def get(self, principal: Principal, id: str) -> Object:
         with self._database.read() as connection:
             return network.get(connection, id, principal.sees)
 
     def update(self, principal: Principal, id: str, changes: Object, if_match: int | None) -> Object:
-        """Raises NetworkNotFound, RevisionNumberConstraintFailed, InvalidSharedSetting."""
+        """Raises NetworkNotFound, RevisionNumberConstraintFailed, InvalidSharedSetting, ExternalNetworkInUse."""
 
         def work(tx: Transaction) -> Object:
             before = network.get(tx.connection, id, principal.sees)
             network.update(tx, id, changes, if_match)
+            router_scope.tell(tx, "network", id, [id])
+            internal = before["router:external"] and changes.get("router:external") is False
+            if internal and attached.outside_on_network(tx, id):
+                raise errors.ExternalNetworkInUse(id=id)
             unshared = before["shared"] and changes.get("shared") is False
             if unshared and attached.others_on_network(tx, id, before["project_id"]):
                 raise errors.InvalidSharedSetting(id=id)
@@ -68,6 +82,7 @@ class NetworkService:
                 attached.remove_with_network(tx, id, [port_id for port_id, _, _ in ports])
             subnet.log_removal(tx, around)
             network.remove(tx, id)
+            segment.release(tx, [around.segment] if around.segment else [])
 
         self._database.write(work)
 

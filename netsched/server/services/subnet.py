@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from netsched import errors
-from netsched.db import attached, binding, network, subnet
+from netsched.db import attached, binding, network, router_scope, subnet
 from netsched.db.session import Database
 from netsched.db.subnet import Surroundings
 from netsched.db.transaction import Transaction
@@ -65,6 +65,7 @@ class SubnetService:
             checked = rules.changed(before, changes)
             self._check_old_gateway(tx, before, checked)
             subnet.update(tx, before, checked)
+            router_scope.tell(tx, "subnet", id, [before["network_id"]])
             if checked.get("enable_dhcp", before["enable_dhcp"]) != before["enable_dhcp"]:
                 self._settle(tx, before["network_id"])
             return subnet.get(tx.connection, id)
