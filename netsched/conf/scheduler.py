@@ -1,6 +1,6 @@
 """Placement."""
 
-from oslo_config import cfg
+from oslo_config import cfg, types
 
 GROUP = "scheduler"
 OPTS = [
@@ -17,6 +17,12 @@ OPTS = [
     cfg.IntOpt("dhcp_agents_per_network", default=1, min=1, help="Replicas of each network's DHCP service."),
     cfg.BoolOpt("move_from_dead", default=True, help="Move what a dead agent has to live ones."),
     cfg.BoolOpt("auto_schedule", default=True, help="Place what is not bound; off leaves everything to operators."),
+    cfg.ListOpt(
+        "left_to_operators",
+        default=[],
+        item_type=types.String(choices=["network", "router"]),
+        help="The same for these types of resources only.",
+    ),
     cfg.IntOpt("alternates", default=2, min=0, help="Next best agents stored with each placement."),
     cfg.FloatOpt(
         "unbind_hold",
@@ -33,7 +39,11 @@ OPTS = [
     ),
     cfg.FloatOpt("report_interval", help="Grizzly's name. Use [heartbeat] interval.", deprecated_group="AGENT"),
     cfg.StrOpt("network_scheduler_driver", help="Grizzly's name. Use [scheduler] profile.", deprecated_group="DEFAULT"),
+    cfg.StrOpt("router_scheduler_driver", help="Grizzly's name. Use [scheduler] profile.", deprecated_group="DEFAULT"),
     cfg.BoolOpt(
-        "network_auto_schedule", help="Grizzly's name. Use [scheduler] auto_schedule.", deprecated_group="DEFAULT"
+        "network_auto_schedule", help="Grizzly's name. Use [scheduler] left_to_operators.", deprecated_group="DEFAULT"
+    ),
+    cfg.BoolOpt(
+        "router_auto_schedule", help="Grizzly's name. Use [scheduler] left_to_operators.", deprecated_group="DEFAULT"
     ),
 ]

@@ -107,7 +107,7 @@ def unwant(tx: Transaction, resource_type: str, resource_id: str) -> None:
     What was not wanted before stays where an operator has put it.
     """
     where = of(resource_type, resource_id)
-    idle = {
+    idle: dict[str, Any] = {
         "state": IDLE,
         "requires": [],
         "ports_due_at": base.now(),

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-# By the last part of the class path that network_scheduler_driver names.
+# The names that are understood. What later ones mean wins: report_interval is an interval already, and networks' driver
+# chooses the one profile that there is.
+NAMES = (
+    "agent_down_time",
+    "report_interval",
+    "router_scheduler_driver",
+    "network_scheduler_driver",
+    "network_auto_schedule",
+    "router_auto_schedule",
+)
+_LEFT = "scheduler.left_to_operators"
+# By the last part of the class path that a driver's option names.
 _DRIVERS = {
     "ChanceScheduler": "chance",
     "WeightScheduler": "least_loaded",
     "AZAwareWeightScheduler": "least_loaded",
+    "LeastRoutersScheduler": "least_loaded",
+    "AZLeastRoutersScheduler": "least_loaded",
 }
-
 
 # The incumbent of that time called an agent down after agent_down_time; here it is dead after this many intervals.
 _DEAD_AFTER_INTERVALS = 4
@@ -24,8 +36,11 @@ def translate(old_options: Mapping[str, str]) -> tuple[dict[str, str], tuple[str
     """
     settings: dict[str, str] = {}
     hints: list[str] = []
-    for name, value in sorted(old_options.items()):  # report_interval comes after agent_down_time, and wins
+    order = {name: position for position, name in enumerate(NAMES)}
+    for name, value in sorted(old_options.items(), key=lambda item: order.get(item[0], len(order))):
         ours, hint = _translate(name, value.strip())
+        if _LEFT in ours and _LEFT in settings:
+            ours[_LEFT] = f"{settings[_LEFT]},{ours[_LEFT]}"
         settings.update(ours)
         hints.append(f"{name}={value}: {hint}")
     return settings, tuple(hints)
@@ -36,11 +51,11 @@ def _translate(name: str, value: str) -> tuple[dict[str, str], str]:
         return {"heartbeat.interval": value}, f"use [heartbeat] interval={value}"
     if name == "agent_down_time":
         return _down_time(value)
-    if name == "network_scheduler_driver":
+    resource, _, option = name.partition("_")
+    if option == "scheduler_driver" and name in NAMES:
         return _driver(value)
-    if name == "network_auto_schedule":
-        value = str(value.lower() in ("true", "1", "yes", "on")).lower()
-        return {"scheduler.auto_schedule": value}, f"use [scheduler] auto_schedule={value}"
+    if option == "auto_schedule" and name in NAMES:
+        return _auto_schedule(resource, value)
     return {}, "not known here, ignored"
 
 
@@ -59,4 +74,10 @@ def _driver(value: str) -> tuple[dict[str, str], str]:
     if profile is None:
         return {}, "no such driver here, ignored; write a filter or weigher and name it in [scheduler]"
     never = "; profile=grizzly also never moves anything" if profile == "chance" else ""
-    return {"scheduler.profile": profile}, f"use [scheduler] profile={profile}{never}"
+    return {"scheduler.profile": profile}, f"use [scheduler] profile={profile}, for networks and routers alike{never}"
+
+
+def _auto_schedule(resource: str, value: str) -> tuple[dict[str, str], str]:
+    if value.lower() in ("true", "1", "yes", "on"):
+        return {}, "so it is without that, remove it"
+    return {_LEFT: resource}, f"use [scheduler] left_to_operators={resource}"

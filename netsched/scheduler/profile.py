@@ -25,7 +25,8 @@ class Settings:
     """How to schedule. Plain values; they are stored with a plan, since a replay needs them.
 
     `only_unhosted` leaves alone what at least one agent holds, even when more replicas are wanted. `auto_schedule`
-    off leaves everything to operators: nothing is placed, nothing moves.
+    off leaves everything to operators: nothing is placed, nothing moves; `left_to_operators` does so for these types of
+    resources.
     """
 
     filters: tuple[str, ...] = ALL_FILTERS
@@ -33,6 +34,7 @@ class Settings:
         default_factory=lambda: {"load": 1.0, "zone_spread": SPREAD, "stickiness": 0.1}
     )
     auto_schedule: bool = True
+    left_to_operators: tuple[str, ...] = ()
     move_from_dead: bool = True
     only_unhosted: bool = False
     alternates: int = 2

@@ -19,7 +19,7 @@ def requests_for(snapshot: Snapshot, settings: Settings) -> tuple[tuple[Request,
     waiting: list[Unplaced] = []
     for slot in sorted(snapshot.slots, key=lambda slot: (slot.resource_type, slot.resource_id, slot.slot)):
         if slot.agent_id is not None:
-            if settings.auto_schedule and settings.move_from_dead and slot.agent_id in dead:
+            if settings.move_from_dead and slot.agent_id in dead and _automatic(slot, settings):
                 moves.append(Request(slot, moving_from=slot.agent_id, alternates_wanted=settings.alternates))
             continue
         request = Request(slot, alternates_wanted=settings.alternates)
@@ -34,7 +34,7 @@ def requests_for(snapshot: Snapshot, settings: Settings) -> tuple[tuple[Request,
 def _wait(slot: SlotView, snapshot: Snapshot, settings: Settings, places: list[Request]) -> str | None:
     if slot.hold_until is not None and slot.hold_until > snapshot.now:
         return f"held for the operator until {slot.hold_until.isoformat(timespec='seconds')}Z"
-    if not settings.auto_schedule:
+    if not _automatic(slot, settings):
         return "left to the operator: automatic scheduling is off"
     if not settings.only_unhosted:
         return None
@@ -43,6 +43,10 @@ def _wait(slot: SlotView, snapshot: Snapshot, settings: Settings, places: list[R
     if slot.siblings or same:
         return "hosted by another agent already, and this profile places only what is not hosted"
     return None
+
+
+def _automatic(slot: SlotView, settings: Settings) -> bool:
+    return settings.auto_schedule and slot.resource_type not in settings.left_to_operators
 
 
 def _object(slot: SlotView) -> tuple[str, str]:

@@ -42,12 +42,13 @@ def snapshot_from_json(record: Mapping[str, Any]) -> Snapshot:
 
 
 def settings_to_json(settings: Settings) -> dict[str, Any]:
-    return {**dataclasses.asdict(settings), "filters": list(settings.filters)}
+    return {name: _plain(value) for name, value in dataclasses.asdict(settings).items()}
 
 
 def settings_from_json(record: Mapping[str, Any]) -> Settings:
     values = _known(Settings, record)
-    return Settings(**{**values, "filters": tuple(values["filters"])})
+    lists = {name: tuple(values.get(name, ())) for name in ("filters", "left_to_operators")}
+    return Settings(**{**values, **lists})
 
 
 def _fields(value: AgentView | SlotView) -> dict[str, Any]:

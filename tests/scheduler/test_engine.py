@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import time
 from collections import Counter
@@ -138,6 +139,26 @@ def test_automatic_scheduling_can_be_off() -> None:
     made = plan(snapshot(agents, [slot("n1"), slot("n2", agent_id="dead")]), auto_schedule=False)
     assert not made.assignments
     assert [one.reason for one in made.unplaced] == ["left to the operator: automatic scheduling is off"]
+
+
+def test_one_type_of_resource_can_be_left_to_operators() -> None:
+    agents = [agent("dead", state=State.DEAD), agent("a"), agent("l3", agent_type="L3 agent")]
+    router = dataclasses.replace(slot("r1", agent_type="L3 agent"), resource_type="router")
+    made = plan(snapshot(agents, [router, slot("n2", agent_id="dead")]), left_to_operators=("network",))
+    assert chosen(made) == {("r1", 0): "l3"}
+    made = plan(snapshot(agents, [router, slot("n2", agent_id="dead")]), left_to_operators=("router",))
+    assert chosen(made) == {("n2", 0): "a"}
+
+
+def test_what_it_requires_decides_where_it_goes() -> None:
+    agents = [agent("a"), agent("b", reaches=("flat:physnet1",), used={"network": 9}), agent("c", reaches=("vxlan",))]
+    made = plan(snapshot(agents, [slot("n1", requires=("flat:physnet1",)), slot("n2", requires=("vlan:physnet1",))]))
+    assert chosen(made) == {("n1", 0): "b"}
+    assert {r.reason for r in made.unplaced[0].rejections.values()} == {
+        "does not reach vlan:physnet1 (reaches nothing)",
+        "does not reach vlan:physnet1 (reaches flat:physnet1)",
+        "does not reach vlan:physnet1 (reaches vxlan)",
+    }
 
 
 def test_a_thousand_requests_over_two_hundred_agents_take_seconds() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from netsched import errors
@@ -71,6 +73,17 @@ def test_a_newer_record_is_still_read() -> None:
     assert replay.from_json(stored) == (world, profile.Settings())
 
 
+def test_what_was_recorded_before_routers_is_still_read() -> None:
+    """Of what came later each part has a default; a plan that has it comes back with it."""
+    world = snapshot([agent("a", reaches=("vxlan",))], [slot("n", requires=("vxlan",))])
+    settings = profile.Settings(left_to_operators=("router",))
+    stored = replay.to_json(world, settings)
+    assert replay.from_json(json.loads(json.dumps(stored))) == (world, settings)
+    del stored["settings"]["left_to_operators"]
+    del stored["snapshot"]["agents"][0]["reaches"], stored["snapshot"]["slots"][0]["requires"]
+    assert replay.from_json(stored) == (snapshot([agent("a")], [slot("n")]), profile.Settings())
+
+
 def test_unknown_names_are_refused_with_what_there_is() -> None:
     with pytest.raises(errors.Invalid, match="no scheduler filter 'x'; installed are a"):
         profile.assemble(profile.Settings(filters=("x",)), {"a": lambda agent, ask: None}, {})
@@ -96,15 +109,17 @@ def test_old_options_are_translated_with_hints() -> None:
             "report_interval": "4",
             "network_scheduler_driver": "quantum.scheduler.dhcp_agent_scheduler.ChanceScheduler",
             "network_auto_schedule": "True",
-            "router_auto_schedule": "True",
+            "router_scheduler_driver": "quantum.scheduler.l3_agent_scheduler.LeastRoutersScheduler",
+            "router_auto_schedule": "False",
+            "of_somebody_else": "1",
         }
     )
     assert settings == {
         "heartbeat.interval": "4",
-        "scheduler.profile": "chance",
-        "scheduler.auto_schedule": "true",
+        "scheduler.profile": "chance",  # one for both; the networks' comes first
+        "scheduler.left_to_operators": "router",
     }
-    assert len(hints) == 5
+    assert len(hints) == 7 and hints[-1] == "of_somebody_else=1: not known here, ignored"
     assert hints[0] == "agent_down_time=5: an agent is dead after 4 heartbeat intervals, use [heartbeat] interval=1.25"
 
 
