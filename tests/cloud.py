@@ -18,6 +18,7 @@ from netsched.model.query import Query
 from netsched.server.services.floatingip import FloatingIPService
 from netsched.server.services.network import NetworkService
 from netsched.server.services.port import PortService
+from netsched.server.services.router import RouterService
 from netsched.server.services.subnet import SubnetService
 
 Object = dict[str, Any]
@@ -37,6 +38,7 @@ class Cloud:
         self.networks = NetworkService(database, ProviderSettings())
         self.subnets = SubnetService(database, dhcp_agents_per_network=1)
         self.ports = PortService(database)
+        self.routers = RouterService(database)
         self.floatingips = FloatingIPService(database)
 
     def network(self, who: Principal = ADMIN, **attributes: Any) -> str:

@@ -52,6 +52,14 @@ def tell(tx: Transaction, kind: str, object_id: str, network_ids: Collection[str
         tx.log(kind, object_id, "update", scope.key("router", router_id))
 
 
+def note_neighbours(tx: Transaction, router_id: str, network_id: str, subnet_ids: Iterable[str]) -> None:
+    """Log what came into a router's scope, or went out of it, with one of its ports."""
+    here = scope.key("router", router_id)
+    tx.log("network", network_id, "update", here)
+    for subnet_id in subnet_ids:
+        tx.log("subnet", subnet_id, "update", here)
+
+
 def _of_routers(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
     return sa.and_(condition, port.port.c.device_owner.in_(addressing.ROUTER_PORT_OWNERS))
 

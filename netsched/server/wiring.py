@@ -27,7 +27,7 @@ import logging
 import socket
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import netsched
@@ -37,6 +37,7 @@ from netsched.conf import opts
 from netsched.db import floatingip as floatingip_table
 from netsched.db import network as network_table
 from netsched.db import port as port_table
+from netsched.db import router as router_table
 from netsched.db import router_scope, schema, segment
 from netsched.db import subnet as subnet_table
 from netsched.db.session import Database
@@ -56,6 +57,7 @@ from netsched.server.services.heartbeat import HeartbeatService, HeartbeatSettin
 from netsched.server.services.network import NetworkService
 from netsched.server.services.port import PortService
 from netsched.server.services.reading import Borrowed, Owned, Reader, Source, own_scope
+from netsched.server.services.router import RouterService
 from netsched.server.services.scheduling import SchedulingService, SchedulingSettings
 from netsched.server.services.status import StatusService
 from netsched.server.services.subnet import SubnetService
@@ -128,6 +130,7 @@ class Server:
             network=NetworkService(database, settings.provider),
             subnet=SubnetService(database, settings.replicas),
             port=PortService(database, settings.base_mac),
+            router=RouterService(database, settings.base_mac),
             floatingip=FloatingIPService(database, settings.base_mac),
             agent=AgentService(database, settings.scheduling.limits),
             scheduling=self.scheduling,
@@ -160,10 +163,12 @@ def readers() -> dict[tuple[str, str], Reader]:
     """How to read what travels to agents, by type of scope and kind of object."""
     of_network = ("status", "subnets", "availability_zones")
     of_port = ("status",)
+    of_router = ("status", "availability_zones")
     return {
         ("network", "network"): Owned(network_table.by_ids, network_table.in_networks, hidden=of_network),
         ("network", "subnet"): Owned(subnet_table.by_ids, subnet_table.in_networks),
         ("network", "port"): Owned(port_table.by_ids, port_table.in_networks, hidden=of_port),
+        ("router", "router"): Owned(router_table.by_ids, router_table.in_routers, hidden=of_router),
         ("router", "network"): Borrowed(router_scope.networks_in, hidden=of_network),
         ("router", "subnet"): Borrowed(router_scope.subnets_in),
         ("router", "floatingip"): Owned(
@@ -198,10 +203,11 @@ def settings_from(conf: Any, role: str) -> Settings:
         str(read("scheduler", "profile")),
         filters=tuple(conf.scheduler.filters) if conf.scheduler.filters else None,
         weighers={name: float(weight) for name, weight in (conf.scheduler.weighers or {}).items()} or None,
-        auto_schedule=_true(read("scheduler", "auto_schedule")),
+        auto_schedule=conf.scheduler.auto_schedule,
         move_from_dead=conf.scheduler.move_from_dead,
         alternates=conf.scheduler.alternates,
     )
+    chosen = replace(chosen, left_to_operators=_words(read("scheduler", "left_to_operators")))
     agree_on = {
         "mtu": conf.network.underlay_mtu,
         "vxlan_port": conf.linux_bridge.vxlan_port,
@@ -237,13 +243,12 @@ def settings_from(conf: Any, role: str) -> Settings:
 
 def _with_old_names(conf: Any, hint: Callable[..., None]) -> Callable[[str, str], Any]:
     """A reader of options that lets what Grizzly's names say come first."""
-    names = ("agent_down_time", "report_interval", "network_scheduler_driver", "network_auto_schedule")
-    old = {name: str(conf.scheduler[name]) for name in names if conf.scheduler[name] is not None}
+    old = {name: str(conf.scheduler[name]) for name in grizzly.NAMES if conf.scheduler[name] is not None}
     translated, hints = grizzly.translate(old)
     for text in hints:
         hint("%s", text)
     return lambda group, name: translated.get(f"{group}.{name}", conf[group][name])
 
 
-def _true(value: Any) -> bool:
-    return str(value).lower() == "true"
+def _words(value: str | list[str]) -> tuple[str, ...]:
+    return tuple(value.split(",") if isinstance(value, str) else value)

@@ -41,10 +41,25 @@ EXTENSIONS = {
             "2013-02-07T10:00:00-00:00",
         ),
         _extension(
+            "ext-gw-mode",
+            "Neutron L3 Configurable external gateway mode",
+            "Extension of the router abstraction for specifying whether SNAT should occur on the external gateway",
+            "2013-03-28T10:00:00-00:00",
+        ),
+        _extension(
             "extra_dhcp_opt",
             "Neutron Extra DHCP options",
             "Extra options configuration for DHCP. For example PXE boot options to DHCP clients can be specified",
             "2013-03-17T12:00:00-00:00",
+        ),
+        _extension(
+            "extraroute", "Neutron Extra Route", "Extra routes configuration for L3 router", "2013-02-01T10:00:00-00:00"
+        ),
+        _extension(
+            "extraroute-atomic",
+            "Atomically add/remove extra routes",
+            "Edit extra routes of a router on server side by atomically adding/removing extra routes",
+            "2019-07-10T00:00:00+00:00",
         ),
         _extension(
             "filter-validation",
@@ -84,6 +99,19 @@ EXTENSIONS = {
             "If-Match constraints based on revision_number",
             "Extension indicating that If-Match based on revision_number is supported.",
             "2016-12-11T00:00:00-00:00",
+        ),
+        _extension(
+            "router",
+            "Neutron L3 Router",
+            "Router abstraction for basic L3 forwarding between L2 Neutron networks and access to external networks via a "
+            "NAT gateway.",
+            "2012-07-20T10:00:00-00:00",
+        ),
+        _extension(
+            "router_availability_zone",
+            "Router Availability Zone",
+            "Availability zone support for router.",
+            "2015-01-01T10:00:00-00:00",
         ),
         _extension(
             "sorting",

@@ -29,7 +29,7 @@ class HostRoute(TypedDict):
     nexthop: types.Ip
 
 
-def _distinct(values: list[Any]) -> list[Any]:
+def distinct(values: list[Any]) -> list[Any]:
     for i, value in enumerate(values):
         if value in values[:i]:
             raise ValueError(f"{types.shown(value)} is given twice")
@@ -50,9 +50,9 @@ class Subnet(Resource):
     gateway_ip: Annotated[types.Ip | None, WRITABLE]
     allocation_pools: Annotated[list[Pool], LISTED]
     dns_nameservers: Annotated[
-        list[types.Ip], AfterValidator(_distinct), Field(max_length=MAX_DNS_NAMESERVERS), LISTED
+        list[types.Ip], AfterValidator(distinct), Field(max_length=MAX_DNS_NAMESERVERS), LISTED
     ] = []
-    host_routes: Annotated[list[HostRoute], AfterValidator(_distinct), Field(max_length=MAX_HOST_ROUTES), LISTED] = []
+    host_routes: Annotated[list[HostRoute], AfterValidator(distinct), Field(max_length=MAX_HOST_ROUTES), LISTED] = []
     enable_dhcp: Annotated[types.Boolean, WRITABLE] = True
     ipv6_ra_mode: Annotated[types.Ipv6Mode | None, Attr(post=True)] = None
     ipv6_address_mode: Annotated[types.Ipv6Mode | None, Attr(post=True)] = None

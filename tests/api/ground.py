@@ -26,6 +26,7 @@ from netsched.server.services.floatingip import FloatingIPService
 from netsched.server.services.heartbeat import agent_id
 from netsched.server.services.network import NetworkService
 from netsched.server.services.port import PortService
+from netsched.server.services.router import RouterService
 from netsched.server.services.scheduling import SchedulingService, SchedulingSettings
 from netsched.server.services.status import StatusService
 from netsched.server.services.subnet import SubnetService
@@ -58,6 +59,7 @@ class Api:
             network=NetworkService(database, PROVIDER),
             subnet=SubnetService(database, 1),
             port=PortService(database),
+            router=RouterService(database),
             floatingip=FloatingIPService(database),
             agent=AgentService(database, limits),
             scheduling=self.scheduling,

@@ -128,9 +128,9 @@ def _inner(document: Mapping[str, Any], key: str) -> Any:
 
 
 def _parts(name: str, value: Any) -> list[str]:
-    """What rules call the members of an attribute that is a list of dictionaries: ``fixed_ips:ip_address``."""
-    members = [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-    return sorted({f"{name}:{key}" for item in members for key in item})
+    """What rules call the members of an attribute of dictionaries, or of one: ``fixed_ips:ip_address``."""
+    items = value if isinstance(value, list) else [value]
+    return sorted({f"{name}:{key}" for item in items if isinstance(item, dict) for key in item})
 
 
 def _project(body: Object, own: str) -> str:

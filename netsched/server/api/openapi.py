@@ -226,6 +226,12 @@ def _schemas(model: type[pydantic.BaseModel]) -> dict[str, Schema]:
     return {model.__name__: schema, **parts}
 
 
+def body_of(adapter: pydantic.TypeAdapter[Any]) -> tuple[Schema, dict[str, Schema]]:
+    """The schema of an action's body, and those that it refers to, by name."""
+    schema = adapter.json_schema(ref_template="#/components/schemas/{model}")
+    return schema, schema.pop("$defs", {})
+
+
 def document(routes: Iterable[Described], version: str) -> Schema:
     """The whole description, OpenAPI 3.1."""
     paths: dict[str, Schema] = {}

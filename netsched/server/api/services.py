@@ -32,6 +32,16 @@ class CrudOnNetwork(Crud, Protocol):
     def create(self, principal: Principal, bodies: list[Object], permit: Permit = ...) -> list[Object]: ...
 
 
+class Routers(Crud, Protocol):
+    def add_interface(self, principal: Principal, id: str, port_id: str | None, subnet_id: str | None) -> Object: ...
+
+    def remove_interface(self, principal: Principal, id: str, port_id: str | None, subnet_id: str | None) -> Object: ...
+
+    def add_routes(self, principal: Principal, id: str, routes: list[Any]) -> Object: ...
+
+    def remove_routes(self, principal: Principal, id: str, routes: list[Any]) -> Object: ...
+
+
 class Scheduling(Protocol):
     def held(self, principal: Principal, resource_type: str, agent_id: str) -> list[Object]: ...
 
@@ -55,6 +65,7 @@ class Services:
     network: Crud
     subnet: CrudOnNetwork
     port: CrudOnNetwork
+    router: Routers
     floatingip: Crud
     agent: Updates
     scheduling: Scheduling

@@ -2,8 +2,9 @@
 
 Rule names are the incumbent's (`create_network`, `create_network:shared`), so that its policy files carry over. A rule
 with an attribute's name guards setting it (create, update) or seeing it (get); one more name is a member of an
-attribute that is a list of dictionaries (`create_port:fixed_ips:ip_address`). Rules may use the target's project_id,
-tenant_id, shared and, to create subnets and ports and to give a port addresses, network:project_id.
+attribute that is a dictionary, or a list of them (`create_port:fixed_ips:ip_address`). Rules may use the target's
+project_id, tenant_id, shared, router:external and, to create subnets and ports and to give a port addresses,
+network:project_id.
 
 Review notes: a rule that needs a query is a bug (what a tenant sees at all is decided in the services' queries).
 """
@@ -14,10 +15,10 @@ import itertools
 
 from oslo_policy import policy
 
-from netsched.server.policies import agent, availability_zone, base, floatingip, network, port, subnet
+from netsched.server.policies import agent, availability_zone, base, floatingip, network, port, router, subnet
 
 
 def list_rules() -> list[policy.RuleDefault]:
     """All rules, for oslopolicy-sample-generator and for `enforcer.Policy`."""
-    modules = (base, network, subnet, port, floatingip, agent, availability_zone)
+    modules = (base, network, subnet, port, router, floatingip, agent, availability_zone)
     return list(itertools.chain.from_iterable(module.RULES for module in modules))

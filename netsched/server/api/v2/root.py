@@ -8,7 +8,7 @@ from netsched.server.api import openapi
 from netsched.server.api.collection import Collection
 from netsched.server.api.routing import Route
 from netsched.server.api.services import Services
-from netsched.server.api.v2 import agent, network, operator, version
+from netsched.server.api.v2 import agent, network, operator, router, version
 from netsched.server.api.v2.availability_zone import AvailabilityZones
 from netsched.server.api.v2.on_network import OnNetwork
 from netsched.server.api.v2.port import Ports
@@ -17,20 +17,23 @@ from netsched.wire.availability_zone import AVAILABILITY_ZONE
 from netsched.wire.floatingip import FLOATINGIP
 from netsched.wire.network import NETWORK
 from netsched.wire.port import PORT
+from netsched.wire.router import ROUTER
 from netsched.wire.subnet import SUBNET
 
 
 def routes(services: Services, max_limit: int, release: str) -> list[Route]:
-    documents = version.Documents((NETWORK, SUBNET, PORT, FLOATINGIP), lambda: description())
+    documents = version.Documents((NETWORK, SUBNET, PORT, ROUTER, FLOATINGIP), lambda: description())
     networks = network.Networks(services.network, services.scheduling, max_limit)
     subnets = OnNetwork(SUBNET, services.subnet, max_limit)
     ports = Ports(services.port, services.network, max_limit)
+    routers = router.RouterCollection(services.router, max_limit)
     floatingips = Collection(FLOATINGIP, services.floatingip, max_limit)
     agents = agent.Agents(services.agent, services.scheduling, max_limit)
     zones = AvailabilityZones(services.agent)
     operators = operator.Operators(services.status)
     of_network = openapi.Resource(NETWORK, after_create=network.LINKS)
     of_subnet, of_port = openapi.Resource(SUBNET), openapi.Resource(PORT)
+    of_router = openapi.Resource(ROUTER, after_create=router.LINKS)
     of_floatingip = openapi.Resource(FLOATINGIP)
     of_agent = openapi.Resource(AGENT, after_list=agent.LINKS)
     v2 = "/v2.0"
@@ -57,6 +60,15 @@ def routes(services: Services, max_limit: int, release: str) -> list[Route]:
         Route("GET", f"{v2}/ports/{{id}}", ports.show, of_port.show),
         Route("PUT", f"{v2}/ports/{{id}}", ports.update, of_port.update),
         Route("DELETE", f"{v2}/ports/{{id}}", ports.delete, of_port.delete),
+        Route("GET", f"{v2}/routers", routers.list, of_router.list),
+        Route("POST", f"{v2}/routers", routers.create, of_router.create),
+        Route("GET", f"{v2}/routers/{{id}}", routers.show, of_router.show),
+        Route("PUT", f"{v2}/routers/{{id}}", routers.update, of_router.update),
+        Route("DELETE", f"{v2}/routers/{{id}}", routers.delete, of_router.delete),
+        Route("PUT", f"{v2}/routers/{{id}}/add_router_interface", routers.add_interface, router.ADD_INTERFACE),
+        Route("PUT", f"{v2}/routers/{{id}}/remove_router_interface", routers.remove_interface, router.REMOVE_INTERFACE),
+        Route("PUT", f"{v2}/routers/{{id}}/add_extraroutes", routers.add_routes, router.ADD_ROUTES),
+        Route("PUT", f"{v2}/routers/{{id}}/remove_extraroutes", routers.remove_routes, router.REMOVE_ROUTES),
         Route("GET", f"{v2}/floatingips", floatingips.list, of_floatingip.list),
         Route("POST", f"{v2}/floatingips", floatingips.create, of_floatingip.create),
         Route("GET", f"{v2}/floatingips/{{id}}", floatingips.show, of_floatingip.show),
