@@ -43,37 +43,17 @@ def routes(services: Services, max_limit: int, release: str) -> list[Route]:
         Route("GET", f"{v2}/openapi.json", documents.openapi, version.OPENAPI, open=True),
         Route("GET", f"{v2}/extensions", documents.extensions, version.EXTENSIONS),
         Route("GET", f"{v2}/extensions/{{alias}}", documents.extension, version.EXTENSION),
-        Route("GET", f"{v2}/networks", networks.list, of_network.list),
-        Route("POST", f"{v2}/networks", networks.create, of_network.create),
-        Route("GET", f"{v2}/networks/{{id}}", networks.show, of_network.show),
-        Route("PUT", f"{v2}/networks/{{id}}", networks.update, of_network.update),
-        Route("DELETE", f"{v2}/networks/{{id}}", networks.delete, of_network.delete),
+        *_verbs(f"{v2}/networks", networks, of_network),
         Route("GET", f"{v2}/networks/{{id}}/dhcp-agents", networks.dhcp_agents, network.AGENTS),
         Route("GET", f"{v2}/networks/{{id}}/binding-reasons", networks.binding_reasons, network.REASONS),
-        Route("GET", f"{v2}/subnets", subnets.list, of_subnet.list),
-        Route("POST", f"{v2}/subnets", subnets.create, of_subnet.create),
-        Route("GET", f"{v2}/subnets/{{id}}", subnets.show, of_subnet.show),
-        Route("PUT", f"{v2}/subnets/{{id}}", subnets.update, of_subnet.update),
-        Route("DELETE", f"{v2}/subnets/{{id}}", subnets.delete, of_subnet.delete),
-        Route("GET", f"{v2}/ports", ports.list, of_port.list),
-        Route("POST", f"{v2}/ports", ports.create, of_port.create),
-        Route("GET", f"{v2}/ports/{{id}}", ports.show, of_port.show),
-        Route("PUT", f"{v2}/ports/{{id}}", ports.update, of_port.update),
-        Route("DELETE", f"{v2}/ports/{{id}}", ports.delete, of_port.delete),
-        Route("GET", f"{v2}/routers", routers.list, of_router.list),
-        Route("POST", f"{v2}/routers", routers.create, of_router.create),
-        Route("GET", f"{v2}/routers/{{id}}", routers.show, of_router.show),
-        Route("PUT", f"{v2}/routers/{{id}}", routers.update, of_router.update),
-        Route("DELETE", f"{v2}/routers/{{id}}", routers.delete, of_router.delete),
+        *_verbs(f"{v2}/subnets", subnets, of_subnet),
+        *_verbs(f"{v2}/ports", ports, of_port),
+        *_verbs(f"{v2}/routers", routers, of_router),
         Route("PUT", f"{v2}/routers/{{id}}/add_router_interface", routers.add_interface, router.ADD_INTERFACE),
         Route("PUT", f"{v2}/routers/{{id}}/remove_router_interface", routers.remove_interface, router.REMOVE_INTERFACE),
         Route("PUT", f"{v2}/routers/{{id}}/add_extraroutes", routers.add_routes, router.ADD_ROUTES),
         Route("PUT", f"{v2}/routers/{{id}}/remove_extraroutes", routers.remove_routes, router.REMOVE_ROUTES),
-        Route("GET", f"{v2}/floatingips", floatingips.list, of_floatingip.list),
-        Route("POST", f"{v2}/floatingips", floatingips.create, of_floatingip.create),
-        Route("GET", f"{v2}/floatingips/{{id}}", floatingips.show, of_floatingip.show),
-        Route("PUT", f"{v2}/floatingips/{{id}}", floatingips.update, of_floatingip.update),
-        Route("DELETE", f"{v2}/floatingips/{{id}}", floatingips.delete, of_floatingip.delete),
+        *_verbs(f"{v2}/floatingips", floatingips, of_floatingip),
         Route("GET", f"{v2}/agents", agents.list, of_agent.list),
         Route("POST", f"{v2}/agents", agents.create, agent.REFUSED),
         Route("GET", f"{v2}/agents/{{id}}", agents.show, of_agent.show),
@@ -88,3 +68,14 @@ def routes(services: Services, max_limit: int, release: str) -> list[Route]:
     ]
     description = functools.cache(lambda: openapi.document(table, release))
     return table
+
+
+def _verbs(path: str, collection: Collection, described: openapi.Resource) -> list[Route]:
+    """What every resource has that clients create."""
+    return [
+        Route("GET", path, collection.list, described.list),
+        Route("POST", path, collection.create, described.create),
+        Route("GET", f"{path}/{{id}}", collection.show, described.show),
+        Route("PUT", f"{path}/{{id}}", collection.update, described.update),
+        Route("DELETE", f"{path}/{{id}}", collection.delete, described.delete),
+    ]
