@@ -158,9 +158,7 @@ def _in_use(segment: Segment) -> errors.NetschedError:
         return errors.FlatNetworkInUse(physical_network=segment.physical_network)
     if segment.network_type == VXLAN:
         return errors.TunnelIdInUse(segmentation_id=segment.segmentation_id)
-    return errors.VlanIdInUse(
-        segmentation_id=segment.segmentation_id, physical_network=segment.physical_network
-    )
+    return errors.VlanIdInUse(segmentation_id=segment.segmentation_id, physical_network=segment.physical_network)
 
 
 class _Books:
@@ -201,7 +199,9 @@ class _Books:
         gone = [key for key in self._found if key not in left]
         for batch in query.batches(gone, SEARCHES):
             self._change(tx, sa.delete(free_segment).where(sa.or_(*map(self._unchanged, batch))), len(batch))
-        new = [{"pool": key[0], "first": first, "last": key[1]} for key, first in left.items() if key not in self._found]
+        new = [
+            {"pool": key[0], "first": first, "last": key[1]} for key, first in left.items() if key not in self._found
+        ]
         for batch in query.batches(new):
             query.guarded(tx, sa.insert(free_segment).values(batch))
 
@@ -260,10 +260,12 @@ def _equip(tx: Transaction, settings: ProviderSettings) -> int:
         return 0
     segments = allocate(tx, [settings.wish({})] * len(ids))
     values = {
-        name: sa.case(*[
-            (network.c.id == key, sa.literal(getattr(one, name), network.c[name].type))
-            for key, one in zip(ids, segments, strict=True)
-        ])
+        name: sa.case(
+            *[
+                (network.c.id == key, sa.literal(getattr(one, name), network.c[name].type))
+                for key, one in zip(ids, segments, strict=True)
+            ]
+        )
         for name in ("network_type", "physical_network", "segmentation_id")
     }
     if query.guarded(tx, sa.update(network).where(without, network.c.id.in_(ids)).values(values)).rowcount != len(ids):

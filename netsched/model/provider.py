@@ -158,7 +158,7 @@ def parse_vlan_ranges(texts: Iterable[str]) -> dict[str, tuple[Range, ...]]:
 
 def _range(numbers: str, text: str, allowed: Range, option: str) -> Range:
     first, colon, last = numbers.partition(":")
-    if not (colon and first.isdecimal() and last.isdecimal()):
+    if not (colon and first.isdecimal() and last.isdecimal() and numbers.isascii()):
         raise errors.Invalid(reason=f"[segment] {option} = {text}: it is not FIRST:LAST")
     if not allowed[0] <= int(first) <= int(last) <= allowed[1]:
         reason = f"[segment] {option} = {text}: it is not a range within {allowed[0]}:{allowed[1]}"

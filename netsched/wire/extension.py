@@ -47,6 +47,12 @@ EXTENSIONS = {
             "2013-03-28T10:00:00-00:00",
         ),
         _extension(
+            "external-net",
+            "Neutron external network",
+            "Adds external network attribute to network resource.",
+            "2013-01-14T10:00:00-00:00",
+        ),
+        _extension(
             "extra_dhcp_opt",
             "Neutron Extra DHCP options",
             "Extra options configuration for DHCP. For example PXE boot options to DHCP clients can be specified",
@@ -88,11 +94,18 @@ EXTENSIONS = {
             "Extension that indicates that pagination is enabled.",
             "2016-06-12T00:00:00-00:00",
         ),
+        _extension("port-security", "Port Security", "Provides port security", "2012-07-23T10:00:00-00:00"),
         _extension(
             "project-id",
             "project_id field enabled",
             "Extension that indicates that project_id field is enabled.",
             "2016-09-09T09:09:09-09:09",
+        ),
+        _extension(
+            "provider",
+            "Provider Network",
+            "Expose mapping of virtual networks to physical networks",
+            "2012-09-07T10:00:00-00:00",
         ),
         _extension(
             "revision-if-match",

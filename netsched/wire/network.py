@@ -24,7 +24,9 @@ def _network_type(value: Any) -> Any:
 
 def _physical_network(value: Any) -> Any:
     if value is not None and not (isinstance(value, str) and _PHYSICAL_NETWORK.fullmatch(value)):
-        raise ValueError(f"{types.shown(value)} is not the name of a physical network (letters, digits and _.-, 1 to 64)")
+        raise ValueError(
+            f"{types.shown(value)} is not the name of a physical network (letters, digits and _.-, 1 to 64)"
+        )
     return value
 
 

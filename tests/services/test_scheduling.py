@@ -229,7 +229,8 @@ def test_disabling_an_agent_moves_nothing_and_is_shown(world: World, service: Sc
 
 def test_a_network_that_is_not_wanted_can_still_be_bound_by_hand(world: World, service: SchedulingService) -> None:
     agent_id = world.agent("h1")
-    net = world.database.write(lambda tx: network.insert_many(tx, [{"name": "n", "project_id": "p", "mtu": 1450}]))[0]["id"]
+    body = {"name": "n", "project_id": "p", "mtu": 1450}
+    net = world.database.write(lambda tx: network.insert_many(tx, [body]))[0]["id"]
     service.bind(OPERATOR, agent_id, "network", net)
     (slot,) = world.slots(net)
     assert (slot["slot"], slot["extra"], slot["state"]) == (0, True, binding.BOUND)
