@@ -1,4 +1,4 @@
-"""A process on a private host that runs the real DHCP driver under the framework's real loop, steered by JSON lines.
+"""A process on a private host that runs a real driver (its own: the DHCP one) under the framework's real loop, steered by JSON lines.
 
 Not a whole agent: no server. What is wanted comes over stdin, so that a test decides it and can kill -9 the rest.
 """
@@ -14,7 +14,7 @@ import threading
 import time
 from typing import Any
 
-from netsched.agents.base.driver import States
+from netsched.agents.base.driver import Driver, States
 from netsched.agents.base.loop import Loop, Wanted
 from netsched.agents.dhcp.compute import Settings
 from netsched.agents.dhcp.driver import DhcpDriver
@@ -27,6 +27,7 @@ class Answers:
     def __init__(self) -> None:
         self.contents: dict[str, Any] = {}
         self.faults: list[str] = []
+        self.states: dict[str, States] = {}
         self.settled = threading.Event()
         self.error: str | None = None
 
@@ -34,11 +35,12 @@ class Answers:
         return Wanted(1, 1, self.contents.get(scope))
 
     def applied(self, scope: str, wanted: Wanted, states: States) -> None:
+        self.states[scope] = states
         self.error = None
         self.settled.set()
 
     def found(self, scope: str, wanted: Wanted, states: States) -> None:
-        pass
+        self.states[scope] = states
 
     def failed(self, scope: str, wanted: Wanted, message: str, failures: int) -> None:
         self.faults.append(message)
@@ -50,12 +52,17 @@ class Answers:
 
 
 def main(host: str, state_dir: str, settings: str) -> None:
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr)
-    answers, clock = Answers(), SystemClock()
     options = json.loads(settings)
     options["dns_servers"] = tuple(options.get("dns_servers", ()))
-    driver = DhcpDriver(host, pathlib.Path(state_dir), Settings(**options), clock)
-    loop = Loop(driver, answers, clock, random.Random(1))
+    serve(DhcpDriver(host, pathlib.Path(state_dir), Settings(**options), SystemClock()))
+
+
+def serve(driver: Driver) -> None:
+    """Until standard input ends."""
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr)
+    answers = Answers()
+    loop = Loop(driver, answers, SystemClock(), random.Random(1))
+    driver.watch(loop.mark_again)
 
     def work() -> None:
         while True:
@@ -72,6 +79,9 @@ def main(host: str, state_dir: str, settings: str) -> None:
             answers.settled.clear()
             loop.mark(scope, content is None)
             answer: Any = "timeout" if not answers.settled.wait(20) else answers.error
+        elif command == "states":
+            said = answers.states.get(arguments[0], {})
+            answer = {f"{kind}/{id_}": status for (kind, id_), status in said.items()}
         elif command == "actual":
             answer = sorted(driver.actual())
         elif command == "apply":  # by itself, without the loop

@@ -21,7 +21,6 @@ from netsched.agents.kernel.host import Host
 from tests.fakes.content import NetworkContent
 
 ROOT = pathlib.Path(__file__).parents[2]
-_DRIVER = "tests.netns.driver_process"
 
 # A udhcpc script that does what a client's must: set the address, and print everything it was given.
 _UDHCPC_SCRIPT = """#!/bin/sh
@@ -32,9 +31,9 @@ set | sed -n 's/^\\([a-z_0-9]*\\)=/\\1=/p'
 """
 
 
-def as_in_the_unit() -> list[str]:
+def as_in_the_unit(name: str) -> list[str]:
     """Words before a command that leave it the capabilities of the agent's systemd unit: so we know they suffice."""
-    unit = (ROOT / "etc/systemd/netsched-dhcp-agent.service").read_text()
+    unit = (ROOT / "etc/systemd" / name).read_text()
     (line,) = (line for line in unit.splitlines() if line.startswith("CapabilityBoundingSet="))
     kept = [f"+{word.removeprefix('CAP_').lower()}" for word in line.partition("=")[2].split()]
     return ["setpriv", "--no-new-privs", "--bounding-set", ",".join(["-all", *kept])]
@@ -42,6 +41,8 @@ def as_in_the_unit() -> list[str]:
 
 class Node(Host):
     """A private host with a state directory that dnsmasq's user can reach, and a driver process."""
+
+    DRIVER, UNIT = "tests.netns.driver_process", "netsched-dhcp-agent.service"
 
     def __init__(self, name: str, **settings: Any) -> None:
         super().__init__(name)
@@ -53,7 +54,15 @@ class Node(Host):
     def start_driver(self) -> None:
         log = open(self.directory / "driver.log", "a")  # noqa: SIM115 (the process keeps it)
         self._driver = self.popen(
-            [*as_in_the_unit(), sys.executable, "-m", _DRIVER, self.name, str(self.directory), self._settings],
+            [
+                *as_in_the_unit(self.UNIT),
+                sys.executable,
+                "-m",
+                self.DRIVER,
+                self.name,
+                str(self.directory),
+                self._settings,
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
@@ -78,6 +87,10 @@ class Node(Host):
 
     def actual(self) -> list[str]:
         return self._ask("actual")
+
+    def states(self, wanted: NetworkContent) -> dict[str, str]:
+        """What was said last of the objects in the scope: "kind/id" -> status."""
+        return self._ask("states", wanted.scope)
 
     def apply(self, scope: str, wanted: Content | None) -> None:
         """The driver's own, which an error ends: see `log`."""
