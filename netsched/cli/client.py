@@ -59,16 +59,22 @@ class Client:
 
     def find(self, collection: str, name_or_id: str, by: str = "name", **filters: Any) -> dict[str, Any]:
         """The one object with that id, or with that value of the attribute `by`. Fails if there is none or several."""
-        # A server may refuse to look for an id that cannot be one.
-        for attribute in ("id", by) if _is_uuid(name_or_id) else (by,):
-            found = self.list(f"/{collection}", collection, **{**filters, attribute: name_or_id})
-            if len(found) == 1:
-                return found[0]
-            if found:
-                ids = "\n  ".join(f"{one['id']} {one.get('agent_type', '')}".rstrip() for one in found)
-                raise CommandFailed(f"Several {collection} have the {by} '{name_or_id}'. Use an id:\n  {ids}")
+        found = self.matching(collection, name_or_id, by, **filters)
+        if len(found) == 1:
+            return found[0]
+        if found:
+            ids = "\n  ".join(f"{one['id']} {one.get('agent_type', '')}".rstrip() for one in found)
+            raise CommandFailed(f"Several {collection} have the {by} '{name_or_id}'. Use an id:\n  {ids}")
         singular = collection.rstrip("s")
         raise CommandFailed(f"There is no {singular} with the id or {by} '{name_or_id}'. See: netsched {singular} list")
+
+    def matching(self, collection: str, name_or_id: str, by: str = "name", **filters: Any) -> Sequence[dict[str, Any]]:
+        """The object with that id or, if there is none, those with that value of the attribute `by`."""
+        # A server may refuse to look for an id that cannot be one.
+        for attribute in ("id", by) if _is_uuid(name_or_id) else (by,):
+            if found := self.list(f"/{collection}", collection, **{**filters, attribute: name_or_id}):
+                return found
+        return []
 
     def _send(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         from keystoneauth1 import exceptions
