@@ -74,12 +74,18 @@ EXTENSIONS = {
             "2018-07-04T10:00:00-00:00",
         ),
         _extension(
+            "l3_agent_scheduler",
+            "L3 Agent Scheduler",
+            "Schedule routers among l3 agents",
+            "2013-02-07T10:00:00-00:00",
+        ),
+        _extension(
             "net-mtu", "Network MTU", "Provides MTU attribute for a network resource.", "2015-03-25T10:00:00-00:00"
         ),
         _extension(
             "netsched-scheduling",
             "Scheduling reasons and service status",
-            "Why a network is bound where it is, the server's processes and its status.",
+            "Why a network or a router is bound where it is, the server's processes and its status.",
             "2026-11-21T00:00:00-00:00",
         ),
         _extension(

@@ -1,17 +1,19 @@
-"""Availability zones, from what the DHCP agents say."""
+"""Availability zones, from what the agents say to which networks and routers are given."""
 
 from __future__ import annotations
 
 import dataclasses
 from typing import Any
 
+from netsched.model import kinds
 from netsched.model.query import Query
 from netsched.server.api import query
 from netsched.server.api.request import Answer, ApiRequest
 from netsched.server.api.services import Reads
 from netsched.wire.availability_zone import AVAILABILITY_ZONE
 
-RESOURCE = {"DHCP agent": "network"}  # which hints an agent's zone answers
+# Which hints an agent's zone answers.
+RESOURCE = {agent_type: resource for resource, agent_type in kinds.HOLDER.items()}
 
 
 class AvailabilityZones:

@@ -7,9 +7,10 @@ import functools
 from netsched.server.api import openapi
 from netsched.server.api.collection import Collection
 from netsched.server.api.routing import Route
-from netsched.server.api.services import Services
-from netsched.server.api.v2 import agent, network, operator, router, version
+from netsched.server.api.services import Scheduling, Services
+from netsched.server.api.v2 import agent, network, operator, router, router_agents, version
 from netsched.server.api.v2.availability_zone import AvailabilityZones
+from netsched.server.api.v2.hosted import Hosted, Words
 from netsched.server.api.v2.on_network import OnNetwork
 from netsched.server.api.v2.port import Ports
 from netsched.wire.agent import AGENT
@@ -28,14 +29,16 @@ def routes(services: Services, max_limit: int, release: str) -> list[Route]:
     ports = Ports(services.port, services.network, max_limit)
     routers = router.RouterCollection(services.router, max_limit)
     floatingips = Collection(FLOATINGIP, services.floatingip, max_limit)
-    agents = agent.Agents(services.agent, services.scheduling, max_limit)
+    scheduled = router_agents.RouterAgents(services.router, services.scheduling, max_limit)
+    agents = agent.Agents(services.agent, max_limit)
+    dhcp, l3 = Words(NETWORK, "dhcp"), Words(ROUTER, "l3")
     zones = AvailabilityZones(services.agent)
     operators = operator.Operators(services.status)
     of_network = openapi.Resource(NETWORK, after_create=network.LINKS)
     of_subnet, of_port = openapi.Resource(SUBNET), openapi.Resource(PORT)
-    of_router = openapi.Resource(ROUTER, after_create=router.LINKS)
+    of_router = openapi.Resource(ROUTER, after_create={**router.LINKS, **router_agents.LINKS})
     of_floatingip = openapi.Resource(FLOATINGIP)
-    of_agent = openapi.Resource(AGENT, after_list=agent.LINKS)
+    of_agent = openapi.Resource(AGENT, after_list={**dhcp.links, **l3.links})
     v2 = "/v2.0"
     table = [
         Route("GET", "/", documents.versions, version.VERSIONS, open=True),
@@ -53,15 +56,16 @@ def routes(services: Services, max_limit: int, release: str) -> list[Route]:
         Route("PUT", f"{v2}/routers/{{id}}/remove_router_interface", routers.remove_interface, router.REMOVE_INTERFACE),
         Route("PUT", f"{v2}/routers/{{id}}/add_extraroutes", routers.add_routes, router.ADD_ROUTES),
         Route("PUT", f"{v2}/routers/{{id}}/remove_extraroutes", routers.remove_routes, router.REMOVE_ROUTES),
+        Route("GET", f"{v2}/routers/{{id}}/l3-agents", scheduled.l3_agents, router_agents.AGENTS),
+        Route("GET", f"{v2}/routers/{{id}}/binding-reasons", scheduled.binding_reasons, router_agents.REASONS),
         *_verbs(f"{v2}/floatingips", floatingips, of_floatingip),
         Route("GET", f"{v2}/agents", agents.list, of_agent.list),
         Route("POST", f"{v2}/agents", agents.create, agent.REFUSED),
         Route("GET", f"{v2}/agents/{{id}}", agents.show, of_agent.show),
         Route("PUT", f"{v2}/agents/{{id}}", agents.update, of_agent.update),
         Route("DELETE", f"{v2}/agents/{{id}}", agents.delete, of_agent.delete),
-        Route("GET", f"{v2}/agents/{{id}}/dhcp-networks", agents.dhcp_networks, agent.HELD),
-        Route("POST", f"{v2}/agents/{{id}}/dhcp-networks", agents.bind, agent.BIND),
-        Route("DELETE", f"{v2}/agents/{{id}}/dhcp-networks/{{network_id}}", agents.unbind, agent.UNBIND),
+        *_hosted(f"{v2}/agents/{{id}}", dhcp, services.scheduling),
+        *_hosted(f"{v2}/agents/{{id}}", l3, services.scheduling),
         Route("GET", f"{v2}/availability_zones", zones.list, openapi.Resource(AVAILABILITY_ZONE).list),
         Route("GET", f"{v2}/servers", operators.servers, operator.SERVERS),
         Route("GET", f"{v2}/status", operators.status, operator.STATUS),
@@ -78,4 +82,14 @@ def _verbs(path: str, collection: Collection, described: openapi.Resource) -> li
         Route("GET", f"{path}/{{id}}", collection.show, described.show),
         Route("PUT", f"{path}/{{id}}", collection.update, described.update),
         Route("DELETE", f"{path}/{{id}}", collection.delete, described.delete),
+    ]
+
+
+def _hosted(agent: str, words: Words, scheduling: Scheduling) -> list[Route]:
+    """What operators do with what one kind of agents holds. `agent`: the path of one of them."""
+    hosted, path = Hosted(words, scheduling), f"{agent}/{words.plural}"
+    return [
+        Route("GET", path, hosted.list, words.list),
+        Route("POST", path, hosted.bind, words.bind),
+        Route("DELETE", f"{path}/{{{words.key}}}", hosted.unbind, words.unbind),
     ]
