@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import datetime
 import functools
 from typing import Any
 
 import pytest
 
 from netsched import errors
-from netsched.clock import SystemClock
 from netsched.db.session import Database
 from netsched.model.query import Query
 from tests.cloud import ADMIN, DHCP, OTHER, SLAAC, TENANT, ips
@@ -189,7 +187,7 @@ def test_unreachable(small: Land) -> None:
     port = small.port(inside["network_id"], TENANT)
     small.router(small.external("198.51.100.0/24"), inside)
     small.router(outside)
-    small.router(None, {"network_id": inside["network_id"], "fixed_ips": [{"subnet_id": inside["id"]}]})
+    small.router(None, inside, beside=True)
     message = f"External network {outside} is not reachable from subnet {inside['id']}. Therefore, cannot associate"
     with pytest.raises(errors.ExternalGatewayForFloatingIPNotFound, match=message):
         small.floating(outside, port_id=port["id"])
@@ -201,10 +199,8 @@ def test_unreachable(small: Land) -> None:
 
 def test_of_several_routers_the_gateway_of_the_subnet_then_the_oldest(small: Land) -> None:
     outside, inside = small.external("203.0.113.0/24"), small.inside("10.0.0.0/24")
-    beside = {"network_id": inside["network_id"], "fixed_ips": [{"subnet_id": inside["id"]}]}
-    now = SystemClock().utcnow()
-    small.router(outside, beside, created_at=now)
-    oldest = small.router(outside, beside, created_at=now - datetime.timedelta(hours=1))
+    oldest = small.router(outside, inside, beside=True)
+    small.router(outside, inside, beside=True)
     ports = [small.port(inside["network_id"], TENANT) for _ in range(2)]
     assert small.floating(outside, port_id=ports[0]["id"])["router_id"] == oldest
     gateway = small.router(outside, inside)
@@ -218,7 +214,7 @@ def test_one_per_fixed_address_and_external_network(land: Land) -> None:
         land.inside("10.0.0.0/24"),
     )
     land.router(outside, inside)
-    land.router(other, {"network_id": inside["network_id"], "fixed_ips": [{"subnet_id": inside["id"]}]})
+    land.router(other, inside, beside=True)
     port = land.port(inside["network_id"], TENANT)
     first = land.floating(outside, port_id=port["id"])
     free = land.floating(outside)
@@ -252,6 +248,35 @@ def test_a_port_that_goes_while_it_is_being_associated(land: Land) -> None:
         taken, dropped = race(take, drop)
         assert (taken in ("done", "PortNotFound"), dropped) == (True, "done")
         assert land.floatingips.get(TENANT, free["id"])["router_id"] is None
+
+
+def test_a_router_that_loses_its_gateway_or_interface_while_it_is_needed(land: Land) -> None:
+    outside, inside = land.external("203.0.113.0/24"), land.inside("10.0.0.0/24")
+    router_id = land.router(outside, inside)
+    free, port = land.floating(outside), land.port(inside["network_id"], TENANT)
+    take = functools.partial(land.floatingips.update, TENANT, free["id"], {"port_id": port["id"]}, None)
+    close = functools.partial(land.routers.update, TENANT, router_id, {"external_gateway_info": None}, None)
+    unplug = functools.partial(land.routers.remove_interface, TENANT, router_id, None, inside["id"])
+    lost = "ExternalGatewayForFloatingIPNotFound"
+    for change, refused in (
+        (close, "RouterExternalGatewayInUseByFloatingIp"),
+        (unplug, "RouterInterfaceInUseByFloatingIP"),
+    ):
+        for _ in range(3):
+            seen = race(take, change)
+            assert tuple(seen) in ((lost, "done"), ("done", refused)), seen
+            land.floatingips.update(TENANT, free["id"], {"port_id": None}, None)
+            if seen[1] == "done" and change is close:
+                land.routers.update(TENANT, router_id, {"external_gateway_info": {"network_id": outside}}, None)
+            elif seen[1] == "done":
+                land.routers.add_interface(TENANT, router_id, None, inside["id"])
+    assert take()["router_id"] == router_id
+    with pytest.raises(errors.RouterExternalGatewayInUseByFloatingIp):
+        close()
+    with pytest.raises(errors.RouterInterfaceInUseByFloatingIP):
+        unplug()
+    with pytest.raises(errors.RouterInUse):
+        land.routers.delete(TENANT, router_id, None)
 
 
 def test_a_deleted_port_leaves_its_floating_ips_free(land: Land) -> None:
