@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -40,8 +40,8 @@ def insert_many(
 
     `ports` hold attributes of the REST API; network_id is required. Without mac_address one is made up, without
     fixed_ips addresses are allocated (see wish.py). Raises NetworkNotFound (also for a network that the project
-    `visible_to` may not see), ExternalNetworkNotForPorts, what `permit` raises, MacAddressInUse, IpAddressAlreadyAllocated,
-    IpAddressGenerationFailure, InvalidIpForSubnet, InvalidIpForNetwork, InvalidInput.
+    `visible_to` may not see), ExternalNetworkNotForPorts, what `permit` raises, MacAddressInUse,
+    IpAddressAlreadyAllocated, IpAddressGenerationFailure, InvalidIpForSubnet, InvalidIpForNetwork, InvalidInput.
     """
     networks = subnets.surroundings(tx, [wanted["network_id"] for wanted in ports])
     for position, wanted in enumerate(ports):
@@ -226,12 +226,26 @@ def drop_addresses(tx: Transaction, port_id: str, dropped: Sequence[Mapping[str,
     address.release(tx, subnets.by_ids(tx.connection, ids), pairs)
 
 
-def remove(tx: Transaction, port_id: str, if_match: int | None = None, visible_to: str | None = None) -> dict[str, Any]:
-    """Delete one port; what it was. Raises PortNotFound, RevisionNumberConstraintFailed."""
+def lock(tx: Transaction, port_id: str) -> None:
+    """Hold off other changes of the port until the commit. One that does not exist is ignored."""
+    tx.execute(sa.update(port).where(port.c.id == port_id).values(wired=port.c.wired))
+
+
+def remove(
+    tx: Transaction,
+    port_id: str,
+    if_match: int | None = None,
+    visible_to: str | None = None,
+    check: Callable[[Mapping[str, Any]], None] | None = None,
+) -> dict[str, Any]:
+    """Delete one port; what it was. `check` is asked first, with what it is, and raises what it wants to say.
+
+    Raises PortNotFound, RevisionNumberConstraintFailed.
+    """
     query.revise(tx, port, port_id, if_match, errors.PortNotFound, {})
     if visible_to is not None:
         get(tx.connection, port_id, visible_to)
-    return _delete(tx, [port_id])[port_id]
+    return _delete(tx, [port_id], check)[port_id]
 
 
 def remove_many(tx: Transaction, port_ids: Collection[str]) -> None:
@@ -242,8 +256,13 @@ def remove_many(tx: Transaction, port_ids: Collection[str]) -> None:
             _delete(tx, batch)
 
 
-def _delete(tx: Transaction, port_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+def _delete(
+    tx: Transaction, port_ids: Sequence[str], check: Callable[[Mapping[str, Any]], None] | None = None
+) -> dict[str, dict[str, Any]]:
     gone = by_ids(tx.connection, port_ids)
+    if check is not None:
+        for item in gone.values():
+            check(item)
     addresses = [(ip["subnet_id"], ip["ip_address"]) for item in gone.values() for ip in item["fixed_ips"]]
     subnet_ids = {subnet_id for subnet_id, _ in addresses}
     address.lock(tx, subnet_ids)

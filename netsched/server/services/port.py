@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
-from netsched.db import binding, floatingip, port, port_change
+from netsched import errors
+from netsched.db import binding, floatingip, port, port_change, router_use
 from netsched.db.session import Database
 from netsched.db.transaction import Transaction
+from netsched.model import addressing
 from netsched.model.permission import Permit, anyone
 from netsched.model.principal import Principal
 from netsched.model.query import Query
 
 Object = dict[str, Any]
 Objects = list[Object]
+
+RELIED_ON = ("fixed_ips", "mac_address", "device_id", "device_owner")
+OF_L3 = (*addressing.ROUTER_PORT_OWNERS, addressing.FLOATINGIP_OWNER)
 
 
 class PortService:
@@ -34,19 +41,22 @@ class PortService:
             return port.get(connection, id, principal.sees)
 
     def update(self, principal: Principal, id: str, changes: Object, if_match: int | None) -> Object:
-        """Raises what `port.update` raises."""
+        """Raises what `port_change.update` raises, and L3PortUnchangeable for what routers and floating IPs rely on."""
 
         def work(tx: Transaction) -> Object:
+            if any(name in changes for name in RELIED_ON):
+                port_change.lock(tx, id)
+                _check_relied_on(tx, port.get(tx.connection, id, principal.sees), changes)
             return self._touched(tx, port_change.update(tx, id, changes, if_match, principal.sees))
 
         return self._database.write(work)
 
     def delete(self, principal: Principal, id: str, if_match: int | None) -> None:
-        """Raises PortNotFound, RevisionNumberConstraintFailed."""
+        """Raises PortNotFound, RevisionNumberConstraintFailed, L3PortInUse."""
 
         def work(tx: Transaction) -> None:
             floatingip.dissociate(tx, [id])
-            self._touched(tx, port_change.remove(tx, id, if_match, principal.sees))
+            self._touched(tx, port_change.remove(tx, id, if_match, principal.sees, partial(_check_unused, tx)))
 
         self._database.write(work)
 
@@ -60,3 +70,28 @@ class PortService:
     def list(self, principal: Principal, query: Query) -> Objects:
         with self._database.read() as connection:
             return port.list_(connection, replace(query, visible_to=principal.sees))
+
+
+def _check_unused(tx: Transaction, gone: Mapping[str, Any]) -> None:
+    if _is_of_l3(tx, gone):
+        raise errors.L3PortInUse(port_id=gone["id"], reason=f"has device owner {gone['device_owner']}")
+
+
+def _check_relied_on(tx: Transaction, current: Mapping[str, Any], changes: Mapping[str, Any]) -> None:
+    changed = [name for name in RELIED_ON if name in changes and _differ(current[name], changes[name])]
+    if changed and _is_of_l3(tx, current):
+        reason = f"has device owner {current['device_owner']}"
+        raise errors.L3PortUnchangeable(port_id=current["id"], attributes=", ".join(changed), reason=reason)
+
+
+def _differ(current: Any, wanted: Any) -> bool:
+    if isinstance(current, list):
+        return bool(
+            [item for item in current if item not in wanted] or [item for item in wanted if item not in current]
+        )
+    return bool(current != wanted)
+
+
+def _is_of_l3(tx: Transaction, one: Mapping[str, Any]) -> bool:
+    """Not a port that an administrator made under such a name, or that outlived its router."""
+    return one["device_owner"] in OF_L3 and router_use.exists(tx, one["device_owner"], one["device_id"])
