@@ -27,6 +27,7 @@ from netsched.agents.base.heartbeat import Identity
 from netsched.agents.base.settings import KindSettings
 from netsched.agents.base.store import MemoryStore
 from netsched.agents.dhcp import main as dhcp
+from netsched.agents.l2 import main as l2
 from netsched.rpc import transport
 from netsched.rpc.agent import Beat, BeatAnswer, Notice, PullAnswer, PullRequest, ToServer, agent_handler, recipient
 
@@ -236,4 +237,9 @@ def _dhcp(shared: dict[str, Any], settings: SimulationSettings, local_ip: str, c
     return dhcp.identity(one, settings.address), dhcp.driver(one, clock_)
 
 
-KINDS: Mapping[str, Build] = {"dhcp": _dhcp}
+def _l2(shared: dict[str, Any], settings: SimulationSettings, local_ip: str, clock_: clock.Clock) -> Made:
+    one = l2.L2AgentSettings(**shared, mtu=settings.mtu, local_ip=local_ip)
+    return l2.identity(one, settings.address), l2.driver(one, clock_)
+
+
+KINDS: Mapping[str, Build] = {"dhcp": _dhcp, "l2": _l2}

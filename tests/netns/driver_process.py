@@ -1,4 +1,6 @@
-"""A process on a private host that runs a real driver (its own: the DHCP one) under the framework's real loop, steered by JSON lines.
+"""A process on a private host that runs a real driver under the framework's real loop, steered by JSON lines.
+
+Its own driver is the DHCP agent's; others call `serve`.
 
 Not a whole agent: no server. What is wanted comes over stdin, so that a test decides it and can kill -9 the rest.
 """

@@ -7,11 +7,12 @@ import sys
 
 from netsched.agents.l2.compute import Settings
 from netsched.agents.l2.driver import L2Driver
+from netsched.clock import SystemClock
 from tests.netns import driver_process
 
 
 def main(host: str, state_dir: str, settings: str) -> None:
-    driver_process.serve(L2Driver(Settings(host=host, **json.loads(settings))))
+    driver_process.serve(L2Driver(Settings(host=host, **json.loads(settings)), SystemClock()))
 
 
 if __name__ == "__main__":

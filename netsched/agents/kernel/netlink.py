@@ -187,6 +187,11 @@ class Netlink:
                     found.setdefault(message["index"], set()).add(address)
         return found
 
+    def own_addresses(self) -> dict[str, int]:
+        """All addresses of this host, without their prefix lengths, and the index of the link that has each."""
+        with _explained("list addresses"):
+            return {str(message.get_attr("IFA_ADDRESS")): message["index"] for message in self._ip.get_addr()}
+
     def add_address(self, name: str, address: str) -> None:
         ip, _, prefix = address.partition("/")
         with _explained(f"add address {address} to {name}", errno.EEXIST):

@@ -96,6 +96,16 @@ def run_in(name: str | None, function: Callable[[], T]) -> T:
     return _in_thread(enter_and_call, f"cannot enter namespace {name}")
 
 
+def run_apart(function: Callable[[], T]) -> T:
+    """Call `function` in a new namespace without a name, which ends with the call: to try what the kernel can do."""
+
+    def unshare_and_call() -> T:
+        _call("unshare", _CLONE_NEWNET)
+        return function()
+
+    return _in_thread(unshare_and_call, "cannot make a namespace")
+
+
 def set_sysctls(values: dict[str, str]) -> None:
     """Write ``{"net/ipv6/conf/all/forwarding": "0"}`` in the namespace of the calling thread (see `run_in`).
 
@@ -110,6 +120,19 @@ def set_sysctls(values: dict[str, str]) -> None:
             continue
         except OSError as exc:
             raise errors.Unavailable(reason=f"cannot set {key}={value}: {exc}") from exc
+
+
+def has_sysctls(values: dict[str, str]) -> bool:
+    """Are they as `set_sysctls` would leave them?"""
+    for key, value in values.items():
+        try:
+            if pathlib.Path("/proc/sys", key).read_text().strip() != value:
+                return False
+        except FileNotFoundError:
+            continue
+        except OSError as exc:
+            raise errors.Unavailable(reason=f"cannot read {key}: {exc}") from exc
+    return True
 
 
 def _call(function: str, *arguments: object) -> None:

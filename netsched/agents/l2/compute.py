@@ -22,6 +22,7 @@ from netsched.model import segment
 Object = Mapping[str, Any]
 Content = Mapping[str, Mapping[str, Object]]
 
+BRIDGED = "bridge"  # the binding:vif_type of ports that are ours to wire
 _ID = re.compile(r"[0-9a-fA-F][0-9A-Za-z-]{10,63}")  # the beginning becomes part of a link's name
 _MAX_NAME = 15  # characters of a link's name
 _HASH = 4  # characters that stand for an interface whose name is too long for a VLAN's
@@ -103,7 +104,7 @@ def vlan_link(interface: str, vlan_id: int) -> str:
 
 
 def _bridged(port: Object) -> bool:
-    return port.get("binding:vif_type") == "bridge"
+    return port.get("binding:vif_type") == BRIDGED
 
 
 def _uplink(network: Object, settings: Settings) -> tuple[Uplink | None, str | None]:

@@ -16,6 +16,7 @@ from netsched.agents.base.driver import Content, Driver, States
 from netsched.agents.kernel import netlink
 from netsched.agents.kernel.watch import LinkEvent, LinkWatch
 from netsched.agents.l2 import compute, wiring
+from netsched.clock import Clock
 from netsched.model import scope as scopes
 
 LOG = logging.getLogger(__name__)
@@ -35,8 +36,9 @@ class _Network:
 class L2Driver(Driver):
     """The agents.base.driver.Driver of L2 agents. Thread-safe as long as one scope is with one thread."""
 
-    def __init__(self, settings: compute.Settings) -> None:
+    def __init__(self, settings: compute.Settings, clock: Clock) -> None:
         self._settings = settings
+        self._clock = clock
         self._lock = threading.Lock()  # for what the watch's thread reads too
         self._networks: dict[str, _Network] = {}
         self._scope_of_tap: dict[str, str] = {}
