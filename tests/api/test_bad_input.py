@@ -196,6 +196,51 @@ def test_port(api: Api, attributes: dict[str, Any], named: str) -> None:
     assert api.ask("GET", "/v2.0/ports").json == {"ports": []}
 
 
+FLOATINGIPS = [
+    ({"floating_network_id": None}, "floating_network_id"),
+    ({"floating_network_id": "x"}, "floating_network_id"),
+    ({"floating_network_id": ZERO}, ZERO),
+    ({"floating_ip_address": "203.0.113"}, "floating_ip_address"),
+    ({"floating_ip_address": "203.0.113.9\n"}, "floating_ip_address"),
+    ({"floating_ip_address": "2001:db8::1"}, "floating_ip_address 2001:db8::1"),
+    ({"floating_ip_address": ["203.0.113.9"]}, "floating_ip_address"),
+    ({"subnet_id": "x"}, "subnet_id"),
+    ({"subnet_id": ZERO}, f"subnet_id {ZERO}"),
+    ({"port_id": "x"}, "port_id"),
+    ({"port_id": {}}, "port_id"),
+    ({"fixed_ip_address": "10.0.0.9"}, "fixed_ip_address"),
+    ({"fixed_ip_address": "10.0.0.9/32"}, "fixed_ip_address"),
+    ({"router_id": ZERO}, "router_id"),
+    ({"status": "ACTIVE"}, "status"),
+    ({"name": "x"}, "name"),
+    ({"description": "a\u001b[2J"}, "description"),
+    ({"description": "x" * 256}, "description"),
+    ({"project_id": "a\nb"}, "project_id"),
+    ({"project_id": "a", "tenant_id": "b"}, "tenant_id"),
+]
+
+
+@pytest.mark.parametrize(("attributes", "named"), FLOATINGIPS)
+def test_floating_ip(api: Api, attributes: dict[str, Any], named: str) -> None:
+    network = api.make("network", {"router:external": True})
+    api.make("subnet", {"network_id": network["id"], "ip_version": 4, "cidr": "203.0.113.0/24"})
+    body = {"floatingip": {"floating_network_id": network["id"], **attributes}}
+    assert named in error(api.ask("POST", "/v2.0/floatingips", body), 400)["message"]
+    assert api.ask("GET", "/v2.0/floatingips").json == {"floatingips": []}
+    assert api.ask("GET", "/v2.0/ports").json == {"ports": []}
+
+
+@pytest.mark.parametrize(
+    "attribute", ["floating_network_id", "floating_ip_address", "subnet_id", "router_id", "status", "project_id"]
+)
+def test_floating_ip_keeps_what_it_was_made_with(api: Api, attribute: str) -> None:
+    network = api.make("network", {"router:external": True})
+    api.make("subnet", {"network_id": network["id"], "ip_version": 4, "cidr": "203.0.113.0/24"})
+    made = api.make("floatingip", {"floating_network_id": network["id"]})
+    changed = api.ask("PUT", f"/v2.0/floatingips/{made['id']}", {"floatingip": {attribute: ZERO}})
+    assert attribute in error(changed, 400)["message"]
+
+
 def test_bulk_that_fails_late_writes_nothing(api: Api) -> None:
     network = api.make("network", {})
     api.make("subnet", _subnet(network_id=network["id"]))

@@ -13,8 +13,10 @@ from netsched.server.api.v2 import root
 from netsched.server.policies import list_rules
 from netsched.server.policies.enforcer import Rights
 from netsched.wire.agent import AGENT
+from netsched.wire.floatingip import FLOATINGIP
 from netsched.wire.network import NETWORK
 from netsched.wire.port import PORT
+from netsched.wire.router import ROUTER
 from netsched.wire.subnet import SUBNET
 from tests.api.ground import ADMIN, OTHER, TENANT, Api
 from tests.statements import counted
@@ -43,6 +45,11 @@ MATRIX: dict[tuple[str, str], tuple[int, int, int]] = {
     ("GET", "/v2.0/ports/{id}"): (200, 200, 404),
     ("PUT", "/v2.0/ports/{id}"): (200, 200, 404),
     ("DELETE", "/v2.0/ports/{id}"): (204, 204, 404),
+    ("GET", "/v2.0/floatingips"): (200, 200, 200),
+    ("POST", "/v2.0/floatingips"): (201, 201, 201),
+    ("GET", "/v2.0/floatingips/{id}"): (200, 200, 404),
+    ("PUT", "/v2.0/floatingips/{id}"): (200, 200, 404),
+    ("DELETE", "/v2.0/floatingips/{id}"): (204, 204, 404),
     ("GET", "/v2.0/agents"): (200, 403, 403),
     ("POST", "/v2.0/agents"): (400, 403, 403),
     ("GET", "/v2.0/agents/{id}"): (200, 403, 403),
@@ -55,6 +62,7 @@ MATRIX: dict[tuple[str, str], tuple[int, int, int]] = {
     ("GET", "/v2.0/servers"): (200, 403, 403),
     ("GET", "/v2.0/status"): (200, 403, 403),
 }
+DEFINITIONS = {one.name: one for one in (NETWORK, SUBNET, PORT, ROUTER, FLOATINGIP, AGENT)}
 WHO = {"administrator": (ADMIN, 0), "owner": (TENANT, 1), "another": (OTHER, 2)}
 
 
@@ -62,6 +70,7 @@ class World:
     """One object of each kind, the owner's; an agent that holds the network when that is needed."""
 
     def __init__(self, api: Api, bound: bool) -> None:
+        self._api = api
         self.agent = api.agent("node-1")
         self.network = api.make("network", {"name": "n"}, TENANT)["id"]
         self.empty = api.make("network", {"name": "empty"}, TENANT)["id"]
@@ -73,10 +82,18 @@ class World:
             path = f"/v2.0/agents/{self.agent}/dhcp-networks"
             assert api.ask("POST", path, {"network_id": self.network}).status_int == 201
 
+        self.external = self.floatingip = ""
+
+    def float(self) -> None:
+        """And a floating IP, on a network that everybody sees."""
+        self.external = self._api.make("network", {"router:external": True})["id"]
+        self._api.make("subnet", {"network_id": self.external, "ip_version": 4, "cidr": "203.0.113.0/24"})
+        self.floatingip = self._api.make("floatingip", {"floating_network_id": self.external}, TENANT)["id"]
+
     def path(self, method: str, template: str) -> str:
         kind = template.split("/")[2] if template.count("/") > 1 else ""
         ids = {"networks": self.empty if method == "DELETE" else self.network, "subnets": self.subnet}
-        ids |= {"ports": self.port, "agents": self.agent}
+        ids |= {"ports": self.port, "agents": self.agent, "floatingips": self.floatingip}
         return template.format(id=ids.get(kind, ""), alias="agent", network_id=self.network)
 
     def body(self, method: str, template: str) -> Any:
@@ -87,6 +104,7 @@ class World:
             "network": {},
             "subnet": {"network_id": self.network, "ip_version": 4, "cidr": "10.9.0.0/24"},
             "port": {"network_id": self.network},
+            "floatingip": {"floating_network_id": self.external},
             "agent": {},
         }
         if method == "POST":
@@ -99,6 +117,8 @@ class World:
 def test_route(api: Api, who: str, method: str, template: str) -> None:
     headers, column = WHO[who]
     world = World(api, bound="{network_id}" in template)
+    if "floatingips" in template:
+        world.float()
     answer = api.ask(method, world.path(method, template), world.body(method, template), headers)
     assert answer.status_int == MATRIX[method, template][column], answer.text
     if answer.status_int in (403, 404):
@@ -109,9 +129,11 @@ def test_matrix_has_every_route(api: Api) -> None:
     assert set(MATRIX) == {(r.method, r.path) for r in root.routes(api.services, 0, "test")}
 
 
-@pytest.mark.parametrize("kind", ["networks", "subnets", "ports"])
+@pytest.mark.parametrize("kind", ["networks", "subnets", "ports", "floatingips"])
 def test_lists_show_only_ones_own(api: Api, kind: str) -> None:
-    World(api, bound=False)
+    world = World(api, bound=False)
+    if kind == "floatingips":
+        world.float()
     assert api.ask("GET", f"/v2.0/{kind}", headers=TENANT).json[kind]
     assert api.ask("GET", f"/v2.0/{kind}", headers=OTHER).json[kind] == []
     assert api.ask("GET", f"/v2.0/{kind}?project_id=alice", headers=OTHER).json[kind] == []
@@ -134,6 +156,18 @@ def test_network_owner_sees_others_ports_but_does_not_change_them(api: Api) -> N
     theirs = api.make("port", {"network_id": world.network}, OTHER)["id"]
     assert api.ask("GET", f"/v2.0/ports/{theirs}", headers=TENANT).status_int == 200
     assert api.ask("PUT", f"/v2.0/ports/{theirs}", {"port": {"name": "mine"}}, TENANT).status_int == 403
+
+
+def test_guarded_attributes_of_floating_ips(api: Api) -> None:
+    world = World(api, bound=False)
+    world.float()
+    for attribute, value in (("floating_ip_address", "203.0.113.77"), ("project_id", "bob"), ("tenant_id", "bob")):
+        body = {"floatingip": {"floating_network_id": world.external, attribute: value}}
+        answer = api.ask("POST", "/v2.0/floatingips", body, TENANT)
+        named = attribute.replace("tenant", "project")
+        assert answer.status_int == 403
+        assert answer.json["NeutronError"]["message"] == f"rule:create_floatingip:{named} is disallowed by policy"
+        assert api.ask("POST", "/v2.0/floatingips", body, ADMIN).status_int == 201
 
 
 @pytest.mark.parametrize(
@@ -231,11 +265,10 @@ def test_policy_file_overrides(api: Api, tmp_path: Path) -> None:
 
 
 def test_rules_name_attributes_that_exist() -> None:
-    definitions = {"network": NETWORK, "subnet": SUBNET, "port": PORT, "agent": AGENT}
     for rule in list_rules():
         action, _, attribute = rule.name.partition(":")
         if attribute:
-            known = definitions[action.partition("_")[2]].attributes
+            known = DEFINITIONS[action.partition("_")[2]].attributes
             assert attribute in known or attribute.rpartition(":")[0] in known, rule.name
 
 
@@ -243,8 +276,12 @@ def test_every_guarded_attribute_is_also_guarded_when_changed() -> None:
     names = {rule.name for rule in list_rules()}
     for name in names:
         action, _, attribute = name.partition(":")
-        if action.startswith("create_") and attribute not in ("", "project_id"):
-            assert f"update_{action.removeprefix('create_')}:{attribute}" in names, name
+        if not action.startswith("create_") or not attribute:
+            continue
+        resource = action.removeprefix("create_")
+        known = DEFINITIONS[resource].attributes
+        if (known.get(attribute) or known[attribute.rpartition(":")[0]]).attr.put:
+            assert f"update_{resource}:{attribute}" in names, name
 
 
 def test_decisions_are_remembered_per_project(api: Api) -> None:
