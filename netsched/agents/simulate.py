@@ -238,7 +238,7 @@ def _dhcp(shared: dict[str, Any], settings: SimulationSettings, local_ip: str, c
 
 
 def _l2(shared: dict[str, Any], settings: SimulationSettings, local_ip: str, clock_: clock.Clock) -> Made:
-    one = l2.L2AgentSettings(**shared, mtu=settings.mtu, local_ip=local_ip)
+    one = l2.L2AgentSettings(**shared, mtu=settings.mtu, local_ip=local_ip, interfaces=settings.physical)
     return l2.identity(one, settings.address), l2.driver(one, clock_)
 
 
