@@ -34,8 +34,9 @@ agent = sa.Table(
     sa.Column("capabilities", base.Json, nullable=False),
     sa.Column("configurations", base.Json, nullable=False),
     sa.Column("settings_mismatch", base.Json, nullable=False),  # {"mtu": [ours, theirs]}
-    # When it came, came back or said something new: what ports of its host may wait for (see rebinding.py).
-    sa.Column("news_at", base.DateTime, nullable=True, index=True),
+    # When the ports of its host want looking at, since it came, came back or said something new; see rebinding.py.
+    sa.Column("ports_due_at", base.DateTime, nullable=True, index=True),
+    sa.Column("ports_due_again", sa.Boolean, nullable=False, default=False, server_default=sa.false()),
     sa.UniqueConstraint("agent_type", "host"),
 )
 
@@ -65,6 +66,7 @@ agent_claim = sa.Table(
 )
 
 UNLIMITED = 2**62
+DUE: dict[str, Any] = {"ports_due_at": base.now(), "ports_due_again": True}
 
 
 def id_of(connection: sa.Connection, agent_type: str, host: str) -> str | None:
@@ -95,7 +97,8 @@ def by_ids(connection: sa.Connection, limits: liveness.Limits, ids: Collection[s
 
 def update(tx: Transaction, agent_id: str, changes: dict[str, Any]) -> bool:
     """False when there is no such agent. `changes`: admin_state_up, description; the rest is the agent's own."""
-    return bool(tx.execute(sa.update(agent).where(agent.c.id == agent_id).values(changes)).rowcount)
+    news = DUE if changes.get("admin_state_up") else {}
+    return bool(tx.execute(sa.update(agent).where(agent.c.id == agent_id).values({**changes, **news})).rowcount)
 
 
 def _as_rest(row: Any, limits: liveness.Limits) -> dict[str, Any]:

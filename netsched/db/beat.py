@@ -102,7 +102,9 @@ def offer(connection: sa.Connection, amounts: dict[str, dict[str, int]]) -> None
 
 def store(connection: sa.Connection, rows: list[dict[str, Any]]) -> None:
     """The beats themselves: one statement for the batch."""
-    base.upsert(connection, agent_beat, rows, "received_at", "sent_at", "sequence", "load", "count", "checksum")
+    base.upsert(
+        connection, agent_beat, rows, "received_at", "sent_at", "lease", "sequence", "load", "count", "checksum"
+    )
 
 
 def faults(connection: sa.Connection, told: list[tuple[str, str, str, int, str | None]]) -> None:

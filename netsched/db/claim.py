@@ -12,7 +12,7 @@ from netsched.db.transaction import Transaction
 
 
 def settle(tx: Transaction, deltas: Mapping[tuple[str, str], int]) -> bool:
-    """Add each delta to the `used` of (agent id, resource class), in two statements.
+    """Add each delta to the `used` of (agent id, resource class), in one statement.
 
     False when one of them would exceed its agent's capacity, or has no row: then the caller must roll back.
     Giving back (a negative delta) always succeeds, also on an agent that reports less than is claimed of it.
@@ -35,11 +35,14 @@ def settle(tx: Transaction, deltas: Mapping[tuple[str, str], int]) -> bool:
         table.c.agent_id.in_(sorted({agent_id for agent_id, _ in wanted})),  # what MariaDB can use its index for
         sa.tuple_(table.c.agent_id, table.c.resource_class).in_(list(wanted)),
     )
-    # Every scheduler writes these few rows. PostgreSQL updates them in any order, which would end in deadlocks.
-    order = (table.c.agent_id, table.c.resource_class)
-    tx.execute(sa.select(table.c.used).where(these).order_by(*order).with_for_update())
     fits = sa.or_(amount < 0, table.c.used + amount <= table.c.capacity)
     changed = sa.update(table).where(these, fits).values(used=table.c.used + amount)
+    if tx.connection.dialect.name == "postgresql":
+        # Every scheduler writes these few rows. PostgreSQL updates them in any order, which would end in deadlocks, so
+        # they are locked in one before; the others go by the primary key.
+        key = (table.c.agent_id, table.c.resource_class)
+        locked = sa.select(*key).where(these).order_by(*key).with_for_update().subquery()
+        changed = changed.where(*(column == locked.c[column.name] for column in key))
     return tx.execute(changed).rowcount == len(wanted)
 
 

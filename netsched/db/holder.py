@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from netsched.db import base
+from netsched.db import base, query
 from netsched.db.agent import agent
 from netsched.db.interest import HELD, RELEASED, applied, interest
 
@@ -80,6 +80,20 @@ def held_by(connection: sa.Connection, agent_id: str, scopes: Collection[str]) -
         .where(interest.c.agent_id == agent_id, interest.c.state == HELD, interest.c.scope.in_(sorted(scopes)))
     )
     return {row.scope: _holder(row) for row in rows}
+
+
+def epochs(connection: sa.Connection, keys: Collection[tuple[str, str]]) -> dict[tuple[str, str], int]:
+    """Those of these (agent_id, scope) that are held, released ones excepted, each with its epoch."""
+    found: dict[tuple[str, str], int] = {}
+    for batch in query.batches(sorted(keys)):
+        where = (
+            interest.c.agent_id.in_(sorted({agent_id for agent_id, _ in batch})),  # what MariaDB can use its index for
+            sa.tuple_(interest.c.agent_id, interest.c.scope).in_(batch),
+            interest.c.state == HELD,
+        )
+        rows = connection.execute(sa.select(interest.c.agent_id, interest.c.scope, interest.c.epoch).where(*where))
+        found.update({(row.agent_id, row.scope): row.epoch for row in rows})
+    return found
 
 
 def _holder(row: Any) -> Holder:

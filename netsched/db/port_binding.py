@@ -8,7 +8,7 @@ host (presence.py) from when it is bound to a bridge there; one whose binding fa
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,7 +43,7 @@ def arrive(tx: Transaction, rows: Iterable[Mapping[str, Any]]) -> None:
 
 
 def depart(tx: Transaction, ports: Iterable[Mapping[str, Any]]) -> None:
-    """Ports in the REST API's format, locked by the caller, are deleted in this transaction. As many statements as `arrive`."""
+    """Ports in the REST format, locked by the caller, are deleted in this transaction. It costs what `arrive` does."""
     presence.count(tx, _counted((_as_row(item), -1) for item in ports))
 
 
@@ -65,17 +65,32 @@ def move(tx: Transaction, hosts: Mapping[str, str]) -> set[str]:
     """Put each port (by id) on its host ("": none) and decide anew how it is plugged there; the ids that exist.
 
     A port whose host stays is decided anew as well. Those that changed get a revision and are told. Two statements up
-    to 1,000 ports when no host concerned has an L2 agent, else seven at most. Raises Repeat when others have moved one.
+    to 1,000 ports while there are no L2 agents, else six at most. Raises Repeat when others have moved one.
     """
     found: set[str] = set()
     for batch in query.batches(sorted(hosts)):
-        found |= _move(tx, {port_id: hosts[port_id] for port_id in batch})
+        found |= _move(tx, port.c.id.in_(batch), lambda row: hosts[row["id"]])
     return found
 
 
-def _move(tx: Transaction, hosts: Mapping[str, str]) -> set[str]:
-    rows = _read(tx, hosts)
-    agents = l2_agents(tx.connection, {host for host in hosts.values() if host}) if rows else {}
+def move_with_device(tx: Transaction, hosts: Mapping[str, str], owners: Collection[str]) -> None:
+    """As `move`, all ports with one of these owners; `hosts` by the id of the device that they belong to."""
+    for batch in query.batches(sorted(hosts)):
+        where = sa.and_(port.c.device_id.in_(batch), port.c.device_owner.in_(owners))
+        _move(tx, where, lambda row: hosts[row["device_id"]])
+
+
+def retry(tx: Transaction, port_ids: Collection[str]) -> None:
+    """Decide anew how up to 1,000 ports are plugged where they are; what changes is told. Costs what `move` does."""
+    _move(tx, port.c.id.in_(sorted(port_ids)), lambda row: str(row["binding_host_id"]))
+
+
+def _move(tx: Transaction, where: sa.ColumnElement[bool], host_of: Callable[[Mapping[str, Any]], str]) -> set[str]:
+    rows = _read(tx, where)
+    # Where there are no L2 agents at all, asking for those of some hosts would be a statement for nothing.
+    around = any(row["agents_around"] for row in rows)
+    hosts = {row["id"]: host_of(row) for row in rows}
+    agents = l2_agents(tx.connection, {host for host in hosts.values() if host}) if around else {}
     changes = []
     for row in rows:
         host = hosts[row["id"]]
@@ -86,8 +101,9 @@ def _move(tx: Transaction, hosts: Mapping[str, str]) -> set[str]:
             row["binding_vif_details"],
         ):
             changes.append(_Change(row, host, plug))
+    for batch in query.batches(changes):
+        _write(tx, batch)
     if changes:
-        _write(tx, changes)
         presence.count(tx, _counted([pair for one in changes for pair in ((one.row, -1), (one.after, 1))]))
     for one in changes:
         note(tx, one.row, "update")
@@ -105,8 +121,8 @@ class _Change:
         return {**self.row, "binding_host_id": self.host, **_columns(self.plug)}
 
 
-def _read(tx: Transaction, port_ids: Collection[str]) -> list[dict[str, Any]]:
-    """The ports, locked in one order, each with `reach`: the segment of its network."""
+def _read(tx: Transaction, where: sa.ColumnElement[bool]) -> list[dict[str, Any]]:
+    """The ports, locked in one order, each with `reach`, the segment of its network, and `agents_around`."""
     names = ("id", "network_id", "device_owner", "device_id", "binding_host_id", "binding_vnic_type")
     columns = [port.c[name] for name in (*names, "binding_vif_type", "binding_vif_details")]
     # Subqueries, since what is joined would be locked too.
@@ -114,7 +130,8 @@ def _read(tx: Transaction, port_ids: Collection[str]) -> list[dict[str, Any]]:
         sa.select(network.c[name]).where(network.c.id == port.c.network_id).scalar_subquery().label(name)
         for name in ("network_type", "physical_network")
     ]
-    wanted = sa.select(*columns, *of_network).where(port.c.id.in_(sorted(port_ids))).order_by(port.c.id)
+    around = sa.exists().where(agent.c.agent_type == kinds.L2_AGENT).label("agents_around")
+    wanted = sa.select(*columns, *of_network, around).where(where).order_by(port.c.id)
     rows = tx.execute(wanted.with_for_update()).mappings()
     return [{**row, "reach": _reach(row["network_type"], row["physical_network"])} for row in rows]
 

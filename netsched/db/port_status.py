@@ -49,16 +49,20 @@ def wire(tx: Transaction, said: Sequence[Wired]) -> None:
     A port that has changed since is said anew by its agent when it has applied the change.
     """
     for batch in query.batches(sorted(said, key=lambda one: one.port_id)):
-        these = [(one.port_id, one.host, one.revision) for one in batch]
-        up = port.c.id.in_([one.port_id for one in batch if one.status == ACTIVE])
+        up = _are((one.port_id, one.host, one.revision) for one in batch if one.status == ACTIVE)
         where = (
             port.c.id.in_([one.port_id for one in batch]),  # what MariaDB can use its index for
-            sa.tuple_(port.c.id, port.c.binding_host_id, port.c.revision_number).in_(these),
+            _are((one.port_id, one.host, one.revision) for one in batch),
             port.c.binding_vif_type == port_binding.BRIDGE,
         )
         # The status first: MariaDB sets one column after the other.
         status, wired = (port.c.status, given(up, port.c.reserved)), (port.c.wired, sa.case((up, True), else_=False))
         tx.execute(sa.update(port).where(*where).ordered_values(status, wired))
+
+
+def _are(said: Iterable[tuple[str, str, int]]) -> sa.ColumnElement[bool]:
+    ports = list(said)
+    return sa.tuple_(port.c.id, port.c.binding_host_id, port.c.revision_number).in_(ports) if ports else sa.false()
 
 
 def reserve(tx: Transaction, applied: Mapping[str, int]) -> None:

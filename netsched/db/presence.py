@@ -54,20 +54,22 @@ def _settle(tx: Transaction, deltas: Mapping[At, int]) -> None:
     _grant(tx, held, lost)
 
 
-def restore(tx: Transaction, hosts: Collection[str]) -> None:
-    """Have the L2 agents of these hosts hold what is there, for agents that came after the ports. Four statements."""
-    here = presence.c.host.in_(sorted(hosts))
+def restore(tx: Transaction, agents: Mapping[str, str]) -> None:
+    """Make the interests of these L2 agents (host by id) what is there, for agents that came after the ports.
+
+    Two statements, and two more for what they lack and what they hold in vain.
+    """
+    by_host = {host: agent_id for agent_id, host in agents.items()}
     order = (presence.c.network_id, presence.c.host)
-    tx.execute(sa.select(presence.c.ports).where(here).order_by(*order).with_for_update())
-    tx.execute(sa.update(presence).where(here).values(ports=presence.c.ports))  # where FOR UPDATE locks nothing
-    lacking = ~sa.exists().where(
-        interest.interest.c.agent_id == agent.c.id,
-        interest.interest.c.scope == _scope(),
-        interest.interest.c.epoch == presence.c.epoch,
-        interest.interest.c.state == interest.HELD,
-    )
-    rows = tx.execute(_with_agents(sa.and_(here, presence.c.ports > 0, lacking)))
-    _grant(tx, [(row.agent_id, scope.key("network", row.network_id), row.epoch) for row in rows], [])
+    here = presence.c.host.in_(sorted(by_host))
+    rows = tx.execute(sa.select(presence).where(here, presence.c.ports > 0).order_by(*order).with_for_update())
+    wanted = {(by_host[row.host], scope.key("network", row.network_id)): row.epoch for row in rows}
+    table = interest.interest
+    own = (table.c.agent_id.in_(sorted(agents)), table.c.cause == CAUSE, table.c.state == interest.HELD)
+    rows = tx.execute(sa.select(table.c.agent_id, table.c.scope, table.c.epoch).where(*own))
+    held = {(row.agent_id, row.scope): row.epoch for row in rows}
+    _grant(tx, [(*key, epoch) for key, epoch in wanted.items() if held.get(key) != epoch], [])
+    interest.release(tx, [key for key in held if key not in wanted])
 
 
 def forget(tx: Transaction, network_id: str) -> None:
@@ -82,10 +84,6 @@ def _grant(tx: Transaction, held: list[tuple[str, str, int]], lost: list[tuple[s
         lost = []
     if lost:
         interest.grant(tx, [], lost, CAUSE)
-
-
-def _scope() -> sa.ColumnElement[str]:
-    return sa.literal(scope.key("network", "")).concat(presence.c.network_id)
 
 
 def _with_agents(condition: sa.ColumnElement[bool]) -> sa.Select[tuple[str, str, int, int, str]]:

@@ -17,12 +17,13 @@ from typing import Any, Protocol
 
 from netsched import errors
 from netsched.db import beat as beat_table
-from netsched.db import holder, registration
+from netsched.db import holder, rebinding, registration
 from netsched.db.session import Database
 from netsched.db.transaction import Transaction
-from netsched.model import checksum
+from netsched.model import checksum, kinds, liveness
 from netsched.model import scope as scopes
 from netsched.rpc import agent as rpc
+from netsched.server.services import saying
 from netsched.server.services.delivery import DeliveryService
 from netsched.server.services.trust import Trust
 
@@ -71,6 +72,7 @@ class _Batch:
     counts: dict[str, tuple[int, int]] = field(default_factory=dict)  # (count, checksum) after this batch
     dropped: dict[str, list[str]] = field(default_factory=dict)
     owed: list[holder.Behind] = field(default_factory=list)
+    marked: list[str] = field(default_factory=list)  # agents with news for the ports of their hosts
 
     def known(self, beat: rpc.Beat) -> beat_table.Known | None:
         return self.ground.known.get((beat.agent_type, beat.host))
@@ -119,7 +121,7 @@ class HeartbeatService:
         batch = self._database.write(lambda tx: self._record(tx, newest))
         self._trust.heard()
         self._answer(batch)
-        if any(self._is_news(batch, beat) for beat in newest.values()):
+        if batch.marked or any(self._is_news(batch, beat) for beat in newest.values()):
             self._wake.scheduler()
         return len(taken)
 
@@ -128,6 +130,7 @@ class HeartbeatService:
     def _record(self, tx: Transaction, newest: dict[str, rpc.Beat]) -> _Batch:
         ground = beat_table.ground(tx.connection, newest)
         batch = _Batch(newest, ground)
+        saying.store(tx, newest)  # first, since who writes a port locks it before anything of an agent
         self._introduce(tx, batch)
         self._acknowledge(tx, batch)
         beat_table.store(tx.connection, [self._row(batch, id_, beat) for id_, beat in sorted(newest.items())])
@@ -144,17 +147,30 @@ class HeartbeatService:
             row = self._agent_row(tx, id_, beat, known)
             if known is None or any(row[name] != getattr(known, name) for name in _TOLD):
                 rows.append(row)
+            if beat.agent_type == kinds.L2_AGENT and self._concerns_ports(known, row, batch.ground.now):
+                batch.marked.append(id_)
             if beat.capabilities is not None:
                 offers[id_] = beat.capabilities.resources
                 if known is None or known.capabilities.get("interests") != row["capabilities"]["interests"]:
                     interests[id_] = _wishes(beat.capabilities)
         if rows:
             beat_table.introduce(tx.connection, rows)
+        if batch.marked:
+            rebinding.mark(tx.connection, batch.marked)
         if offers:
             beat_table.offer(tx.connection, offers)
         for id_, wanted in interests.items():
             if wanted or batch.known(batch.beats[id_]) is not None:
                 registration.register(tx.connection, id_, wanted)
+
+    def _concerns_ports(self, known: beat_table.Known | None, row: dict[str, Any], now: datetime.datetime) -> bool:
+        """Is an L2 agent new, back from the dead, or saying something new of itself?"""
+        if known is None or known.sent_at is None:
+            return True
+        limits = liveness.Limits.for_interval(self._settings.lease / 4)
+        if liveness.state(known.sent_at, known.sent_at, now, limits) is liveness.State.DEAD:
+            return True
+        return any(row[name] != getattr(known, name) for name in ("capabilities", "configurations"))
 
     def _agent_row(self, tx: Transaction, id_: str, beat: rpc.Beat, known: beat_table.Known | None) -> dict[str, Any]:
         capabilities = beat.capabilities.model_dump(mode="json") if beat.capabilities else None
@@ -219,6 +235,7 @@ class HeartbeatService:
             "agent_id": id_,
             "received_at": batch.ground.now,
             "sent_at": sent_at,
+            "lease": self._settings.lease,
             "sequence": beat.sequence,
             "load": beat.load,
             "count": count,

@@ -15,7 +15,18 @@ from typing import Any
 
 from netsched import errors
 from netsched.db import agent as agents
-from netsched.db import apply, dhcp_port, explanation, manual, network, router, router_port, snapshot, unplaced
+from netsched.db import (
+    apply,
+    dhcp_port,
+    explanation,
+    manual,
+    network,
+    rebinding,
+    router,
+    router_port,
+    snapshot,
+    unplaced,
+)
 from netsched.db.session import Database
 from netsched.db.snapshot import Span
 from netsched.model import kinds, liveness
@@ -95,6 +106,7 @@ class SchedulingService:
             placed = self._sweep(Span(after=start)) + self._sweep(Span(until=start))
         dhcp_port.reconcile(self._database)
         router_port.reconcile(self._database)
+        rebinding.reconcile(self._database)
         return placed
 
     def _sweep(self, span: Span) -> int:

@@ -1,0 +1,92 @@
+"""Ports that wait for their host's L2 agent: bound when it comes, comes back, is enabled or says something new.
+
+Such an agent is marked (`ports_due_at`), so work is in proportion to what happened and an idle round costs one
+statement. It is looked at twice: a port that was written while the agent was, by a transaction that could not see it
+yet, is found the second time.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from netsched.db import base, port_binding, presence
+from netsched.db.agent import DUE, agent
+from netsched.db.port import port
+from netsched.db.session import Database
+from netsched.db.transaction import Transaction
+from netsched.model import kinds, liveness
+from netsched.model import port_binding as model
+from netsched.model.port_binding import L2Agent
+
+AGENTS = 100  # in one round
+PORTS = 500  # in one transaction
+AGAIN = 10.0  # s: longer than any transaction lasts
+
+
+def mark(connection: sa.Connection, agent_ids: Collection[str]) -> None:
+    """These agents have news for the ports of their hosts. One statement."""
+    connection.execute(sa.update(agent).where(agent.c.id.in_(sorted(agent_ids))).values(DUE))
+
+
+def reconcile(database: Database) -> int:
+    """Give the marked agents what is theirs; returns how many there were."""
+    done = 0
+    while True:
+        with database.read() as connection:
+            found = _find(connection)
+        if not found:
+            return done
+        l2 = {row.id: row.host for row in found if row.agent_type == kinds.L2_AGENT}
+        if l2:
+            database.write(functools.partial(presence.restore, agents=l2))
+            _rebind(database, sorted(l2.values()))
+        database.write(functools.partial(_unmark, found=found))
+        done += len(found)
+
+
+def _find(connection: sa.Connection) -> Sequence[sa.Row[Any]]:
+    columns = (agent.c.id, agent.c.agent_type, agent.c.host, agent.c.ports_due_at)
+    wanted = sa.select(*columns).where(agent.c.ports_due_at <= base.now())
+    return connection.execute(wanted.order_by(agent.c.ports_due_at, agent.c.id).limit(AGENTS)).all()
+
+
+def _unmark(tx: Transaction, found: Sequence[sa.Row[Any]]) -> None:
+    """Unless there has been more news since."""
+    seen = sa.tuple_(agent.c.id, agent.c.ports_due_at).in_([(row.id, row.ports_due_at) for row in found])
+    later = sa.case((agent.c.ports_due_again, base.before_now(tx.connection, -AGAIN)), else_=None)
+    # MariaDB sets one column after the other.
+    tx.execute(
+        sa.update(agent).where(seen).ordered_values((agent.c.ports_due_at, later), (agent.c.ports_due_again, False))
+    )
+
+
+def _rebind(database: Database, hosts: Collection[str]) -> None:
+    """Try again what is not on a bridge, and tell what other hosts are to know of a new tunnel address."""
+    last = ""
+    while True:
+        with database.read() as connection:
+            agents = port_binding.l2_agents(connection, hosts)
+            usable = {
+                h: one for h, one in agents.items() if one.state is not liveness.State.DEAD and one.admin_state_up
+            }
+            ids = _waiting(connection, usable, last) if usable else []
+        if not ids:
+            return
+        database.write(functools.partial(port_binding.retry, port_ids=ids))
+        last = ids[-1]
+
+
+def _waiting(connection: sa.Connection, agents: Mapping[str, L2Agent], after: str) -> list[str]:
+    details = {host: sa.literal(model.details(one.tunnel_ip), base.Json) for host, one in agents.items()}
+    here = port.c.binding_host_id.in_(sorted(agents))
+    outdated = port.c.binding_vif_details != sa.case(details, value=port.c.binding_host_id)
+    wanted = sa.or_(
+        sa.and_(port.c.binding_vif_type.in_((model.FAILED, model.UNBOUND)), here),
+        sa.and_(port.c.binding_vif_type == model.BRIDGE, here, outdated),
+    )
+    rows = connection.execute(sa.select(port.c.id).where(wanted, port.c.id > after).order_by(port.c.id).limit(PORTS))
+    return [row.id for row in rows]
