@@ -17,7 +17,7 @@ from typing import Any
 from netsched import errors
 
 _DEBIAN = pathlib.Path("/usr/lib/python3/dist-packages/nftables")
-_MISSING = "there is no nftables library on this host. On Debian and Ubuntu: apt-get install python3-nftables"
+MISSING = "there is no nftables library on this host. On Debian and Ubuntu: apt-get install python3-nftables"
 
 # libnftables keeps its list of interfaces in a global variable, which threads in several namespaces would share; and
 # the binding is loaded once.
@@ -74,13 +74,13 @@ def _binding() -> Any:
             return importlib.import_module("nftables")
         spec = importlib.util.spec_from_file_location("nftables", _DEBIAN / "__init__.py")
         if spec is None or spec.loader is None:
-            raise errors.Unavailable(reason=_MISSING)
+            raise errors.Unavailable(reason=MISSING)
         module = importlib.util.module_from_spec(spec)
         sys.modules["nftables"] = module  # before it runs: it imports a part of itself by this name
         spec.loader.exec_module(module)
     except (ImportError, OSError) as exc:
         sys.modules.pop("nftables", None)
-        raise errors.Unavailable(reason=_MISSING) from exc
+        raise errors.Unavailable(reason=MISSING) from exc
     return module
 
 

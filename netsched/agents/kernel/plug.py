@@ -29,7 +29,7 @@ def ends(port_id: str, inside: str = INSIDE) -> tuple[str, str]:
 
 def outside(inside: str) -> str:
     """The end on the bridge that belongs to this end in a namespace."""
-    return OUTSIDE + inside.removeprefix(INSIDE)
+    return OUTSIDE + inside.partition("-")[2]
 
 
 @dataclass(frozen=True)

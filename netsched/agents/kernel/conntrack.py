@@ -1,0 +1,142 @@
+"""Connections that the kernel keeps track of: found by an address and cut, in the namespace of the calling thread.
+
+Netlink by hand, since pyroute2 reads ICMP wrongly and the `conntrack` program cannot spare those that are to stay. A
+connection is deleted by the very bytes that the kernel named it with, so its protocol does not matter. The kernel picks
+out the entries, so the cost is in proportion to what is cut, not to all connections.
+
+Numbers: linux/netfilter/nfnetlink_conntrack.h.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import struct
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from netsched import errors
+
+_NETLINK_NETFILTER = 12
+_GET, _DELETE = 0x0101, 0x0102  # of subsystem 1, conntrack
+_ERROR, _DONE = 2, 3
+_REQUEST, _ACK, _DUMP = 0x1, 0x4, 0x300
+_NESTED, _KIND = 0x8000, 0x3FFF
+_TUPLE_ORIG, _TUPLE_REPLY, _ID, _ZONE, _FILTER = 1, 2, 12, 18, 25
+_TUPLE_IP, _IP_V4_SRC, _IP_V4_DST = 1, 1, 2
+_FILTER_ORIG_FLAGS, _FILTER_REPLY_FLAGS, _BY_DESTINATION = 1, 2, 2
+_HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence, port
+_NETFILTER_HEADER = struct.pack("=BBH", socket.AF_INET, 0, 0)
+
+
+@dataclass(frozen=True)
+class Connection:
+    """IPv4 addresses as the first packet had them, and as answers to it have them."""
+
+    source: str
+    destination: str
+    reply_source: str
+    reply_destination: str
+
+
+def cut(zone: int, address: str, keep: Callable[[Connection], bool]) -> int:
+    """Forget the connections of this zone that were made to `address` or left with it as their source, but for those
+    to `keep`. How many were forgotten; packets of theirs that come later are as those of new connections.
+
+    Raises Unavailable.
+    """
+    try:
+        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_NETFILTER) as netlink:
+            found = {**_made_to(netlink, zone, address), **_left_as(netlink, zone, address)}
+            gone = [name for name, connection in found.items() if not keep(connection)]
+            return sum(_delete(netlink, zone, name) for name in gone)
+    except OSError as exc:
+        raise errors.Unavailable(reason=f"cannot cut connections of {address}: {exc}") from exc
+
+
+_Found = dict[bytes, Connection]  # by what the kernel wants to hear to delete it
+
+
+def _made_to(netlink: socket.socket, zone: int, address: str) -> _Found:
+    asked = _attribute(_TUPLE_ORIG | _NESTED, _with_destination(address)) + _filter(_FILTER_ORIG_FLAGS)
+    return {name: found for name, found in _dump(netlink, zone, asked) if found.destination == address}
+
+
+def _left_as(netlink: socket.socket, zone: int, address: str) -> _Found:
+    asked = _attribute(_TUPLE_REPLY | _NESTED, _with_destination(address)) + _filter(_FILTER_REPLY_FLAGS)
+    return {name: found for name, found in _dump(netlink, zone, asked) if found.reply_destination == address}
+
+
+def _with_destination(address: str) -> bytes:
+    return _attribute(_TUPLE_IP | _NESTED, _attribute(_IP_V4_DST, socket.inet_aton(address)))
+
+
+def _filter(which: int) -> bytes:
+    return _attribute(_FILTER | _NESTED, _attribute(which, struct.pack("=I", _BY_DESTINATION)))
+
+
+def _dump(netlink: socket.socket, zone: int, asked: bytes) -> Iterator[tuple[bytes, Connection]]:
+    """Kernels before 5.8 know no filter and give all: so callers look again."""
+    _send(netlink, _GET, _REQUEST | _DUMP, asked + _attribute(_ZONE, struct.pack(">H", zone)))
+    for payload in _answers(netlink):
+        attributes = _attributes(payload[len(_NETFILTER_HEADER) :])
+        if attributes.get(_ZONE) == struct.pack(">H", zone):
+            name = _attribute(_TUPLE_ORIG | _NESTED, attributes[_TUPLE_ORIG]) + _attribute(_ID, attributes[_ID])
+            yield name, Connection(*_ends(attributes[_TUPLE_ORIG]), *_ends(attributes[_TUPLE_REPLY]))
+
+
+def _ends(tuple_: bytes) -> tuple[str, str]:
+    ip = _attributes(_attributes(tuple_)[_TUPLE_IP])
+    return socket.inet_ntoa(ip[_IP_V4_SRC]), socket.inet_ntoa(ip[_IP_V4_DST])
+
+
+def _delete(netlink: socket.socket, zone: int, name: bytes) -> bool:
+    """False when it is gone already."""
+    _send(netlink, _DELETE, _REQUEST | _ACK, name + _attribute(_ZONE, struct.pack(">H", zone)))
+    try:
+        list(_answers(netlink))
+    except OSError as exc:
+        if exc.errno != errno.ENOENT:
+            raise
+        return False
+    return True
+
+
+def _send(netlink: socket.socket, kind: int, flags: int, attributes: bytes) -> None:
+    payload = _NETFILTER_HEADER + attributes
+    netlink.send(_HEADER.pack(_HEADER.size + len(payload), kind, flags, 1, 0) + payload)
+
+
+def _answers(netlink: socket.socket) -> Iterator[bytes]:
+    """Payloads up to the end of the answer. Raises OSError for what the kernel refused."""
+    while True:
+        data = netlink.recv(1 << 16)
+        while data:
+            length, kind, _, _, _ = _HEADER.unpack_from(data)
+            payload, data = data[_HEADER.size : length], data[_padded(length) :]
+            if kind == _DONE:
+                return
+            if kind == _ERROR:
+                (code,) = struct.unpack_from("=i", payload)
+                if code:
+                    raise OSError(-code, os.strerror(-code))
+                return
+            yield payload
+
+
+def _attribute(kind: int, value: bytes) -> bytes:
+    return struct.pack("=HH", 4 + len(value), kind) + value + b"\0" * (_padded(len(value)) - len(value))
+
+
+def _attributes(data: bytes) -> dict[int, bytes]:
+    found = {}
+    while len(data) >= 4:
+        length, kind = struct.unpack_from("=HH", data)
+        found[kind & _KIND] = data[4:length]
+        data = data[_padded(length) :]
+    return found
+
+
+def _padded(length: int) -> int:
+    return (length + 3) & ~3
