@@ -97,6 +97,12 @@ class Netlink:
             self._ip.link("add", ifname=name, kind="bridge", br_stp_state=0, br_forward_delay=0, br_mcast_snooping=0)
             self._ip.link("set", index=self.index(name), ifalias=alias)
 
+    def add_tap(self, name: str, alias: str) -> None:
+        """A tap device that stays when the program that uses it ends."""
+        with _explained(f"add tap device {name}"):
+            self._ip.link("add", ifname=name, kind="tuntap", mode="tap")
+            self._ip.link("set", index=self.index(name), ifalias=alias)
+
     def add_vxlan(self, name: str, vxlan: Vxlan, alias: str) -> None:
         with _explained(f"add VXLAN device {name} with id {vxlan.vni} on {vxlan.local_ip}"):
             version = "vxlan_local6" if ":" in vxlan.local_ip else "vxlan_local"
