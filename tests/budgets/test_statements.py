@@ -80,7 +80,7 @@ def test_deleting(cloud: Cloud) -> None:
     network_id = cloud.network()
     subnets = [cloud.subnet(network_id, cidr) for cidr in ("10.0.0.0/24", "fd00::/64")]
     port = cloud.port(network_id)
-    assert cost(cloud, cloud.ports.delete, ADMIN, port["id"], None) <= 9
+    assert cost(cloud, cloud.ports.delete, ADMIN, port["id"], None) <= 10
     assert cost(cloud, cloud.subnets.delete, ADMIN, subnets[0]["id"], None) <= 12
     cloud.port(network_id, device_owner="network:dhcp")
     assert cost(cloud, cloud.networks.delete, ADMIN, network_id, None) <= 13
