@@ -1,7 +1,7 @@
 """Draws what topology.py has seen: as a tree for a terminal, or as the text of a Mermaid flowchart. Pure.
 
-Names are tenants' text: they must neither break a line nor a drawing. In the tree, what is not printable becomes "?";
-in Mermaid all but the harmless becomes a character's number (#34; is a quotation mark), and ids are our own.
+Names are tenants' text: they must neither break a line nor a drawing. What is not printable becomes "?"; in Mermaid all
+but the harmless becomes a character's number (#34; is a quotation mark), and ids are our own.
 """
 
 from __future__ import annotations
@@ -123,10 +123,9 @@ def _port_tree(port: Record) -> _Branch:
 
 
 def _lines(branch: _Branch, width: int, first: str = "", rest: str = "") -> Iterator[str]:
-    printable = "".join(character if character.isprintable() else "?" for character in branch.text)
     stem = "|  " if branch.below else "   "
     room = max(20, width - len(rest) - len(stem))
-    for number, line in enumerate(textwrap.wrap(printable, room, break_on_hyphens=False)):
+    for number, line in enumerate(textwrap.wrap(_printable(branch.text), room, break_on_hyphens=False)):
         yield f"{first}{line}" if not number else f"{rest}{stem}{line}"
     for below in branch.below:
         last = below is branch.below[-1]
@@ -198,4 +197,8 @@ def _label(*lines: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    return "".join(c if c.isalnum() or c in _HARMLESS else f"#{ord(c)};" for c in text)
+    return "".join(c if c.isalnum() or c in _HARMLESS else f"#{ord(c)};" for c in _printable(text))
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else "?" for c in text)

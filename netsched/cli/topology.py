@@ -101,7 +101,7 @@ class Survey:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._agents: dict[str, list[dict[str, Any]]] = {}  # by host
-        for agent in client.list("/agents", "agents", fields=_AGENT):
+        for agent in sorted(client.list("/agents", "agents", fields=_AGENT), key=lambda one: one["agent_type"]):
             self._agents.setdefault(agent["host"], []).append(_only(agent, _AGENT))
 
     def network(self, network: Mapping[str, Any]) -> dict[str, Any]:

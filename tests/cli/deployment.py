@@ -15,7 +15,7 @@ from oslo_config import cfg
 
 from netsched.cli import shell
 from netsched.clock import SystemClock
-from netsched.db import schema
+from netsched.db import schema, segment
 from netsched.db.session import Database
 from netsched.rpc import agent as rpc
 from netsched.rpc.direct import DirectTransport
@@ -44,6 +44,7 @@ class Deployment:
         conf([], project="netsched", default_config_files=[])
         self._transport = DirectTransport()
         self.server = wiring.Server(wiring.Settings(**settings), database, self._transport, Policy(conf), SystemClock())
+        segment.configure(database, self.server.settings.provider)
         sock = concurrency.listen("127.0.0.1", 0)
         self.url = f"http://127.0.0.1:{sock.getsockname()[1]}"
         self._http = concurrency.serve_http(concurrency.THREADING, self.server.application, sock, 2)
