@@ -17,7 +17,9 @@ def service(unit: str) -> dict[str, str]:
     return dict(parser["Service"])
 
 
-@pytest.mark.parametrize("unit", ["netsched-server.service", "netsched-dhcp-agent.service"])
+@pytest.mark.parametrize(
+    "unit", ["netsched-server.service", "netsched-dhcp-agent.service", "netsched-l3-agent.service"]
+)
 def test_unit_starts_a_program_of_ours(unit: str) -> None:
     setup = configparser.ConfigParser(strict=False, interpolation=None)
     setup.read(ROOT / "setup.cfg")
@@ -46,3 +48,12 @@ def test_agent_has_what_it_needs_in_the_hosts_mount_namespace() -> None:
     assert unit["KillMode"] == "process"  # dnsmasq outlives its agent
     private = [key for key in unit if key.startswith(("Private", "Protect", "ReadWrite", "ReadOnly", "Inaccessible"))]
     assert not private, "these hide /run/netns from the host"
+
+
+def test_l3_agent_has_what_the_dhcp_agent_has_but_low_ports() -> None:
+    l3, dhcp = service("netsched-l3-agent.service"), service("netsched-dhcp-agent.service")
+    assert set(l3["CapabilityBoundingSet"].split()) == set(dhcp["CapabilityBoundingSet"].split()) - {
+        "CAP_NET_BIND_SERVICE"
+    }
+    assert l3["KillMode"] == "process"  # radvd outlives its agent
+    assert not [key for key in l3 if key.startswith(("Private", "Protect", "ReadWrite", "ReadOnly", "Inaccessible"))]

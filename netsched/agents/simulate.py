@@ -28,6 +28,7 @@ from netsched.agents.base.settings import KindSettings
 from netsched.agents.base.store import MemoryStore
 from netsched.agents.dhcp import main as dhcp
 from netsched.agents.l2 import main as l2
+from netsched.agents.l3 import main as l3
 from netsched.rpc import transport
 from netsched.rpc.agent import Beat, BeatAnswer, Notice, PullAnswer, PullRequest, ToServer, agent_handler, recipient
 
@@ -242,4 +243,10 @@ def _l2(shared: dict[str, Any], settings: SimulationSettings, local_ip: str, clo
     return l2.identity(one, settings.address), l2.driver(one, clock_)
 
 
-KINDS: Mapping[str, Build] = {"dhcp": _dhcp, "l2": _l2}
+def _l3(shared: dict[str, Any], settings: SimulationSettings, local_ip: str, clock_: clock.Clock) -> Made:
+    reaches = l2.configured(l2.L2AgentSettings(**shared, local_ip=local_ip, interfaces=settings.physical)).reaches
+    one = l3.L3AgentSettings(**shared, mtu=settings.mtu, reaches=reaches)
+    return l3.identity(one, settings.address), l3.driver(one, clock_)
+
+
+KINDS: Mapping[str, Build] = {"dhcp": _dhcp, "l2": _l2, "l3": _l3}
