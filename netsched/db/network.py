@@ -11,9 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from netsched import errors
-from netsched.db import base, query
-from netsched.db.agent import agent
-from netsched.db.binding import binding
+from netsched.db import base, query, zone
 from netsched.db.query import Fields
 from netsched.db.transaction import Transaction
 from netsched.model import scope
@@ -60,11 +58,6 @@ def _with_subnets(values: query.Values) -> query.Condition:
     return network.c.id.in_(sa.select(_subnet.c.network_id).where(query.any_of(_subnet.c.id, values)))
 
 
-def _in_zones(values: query.Values) -> query.Condition:
-    held = sa.select(binding.c.resource_id).join(agent, agent.c.id == binding.c.agent_id)
-    return network.c.id.in_(held.where(binding.c.resource_type == "network", query.any_of(agent.c.zone, values)))
-
-
 FIELDS = Fields(
     table=network,
     columns=query.standard_fields(network)
@@ -77,7 +70,7 @@ FIELDS = Fields(
     },
     conditions={
         "subnets": _with_subnets,
-        "availability_zones": _in_zones,
+        "availability_zones": zone.holding("network", network.c.id),
         "availability_zone_hints": query.json_holds(network.c.availability_zone_hints),
     },
 )
@@ -167,21 +160,8 @@ def _read(connection: sa.Connection, page: sa.Subquery, order: Sequence[Any]) ->
     for row in connection.execute(statement).mappings():
         rows[row["id"]] = row
         subnets.setdefault(row["id"], []).extend([row["has_subnet"]] if row["has_subnet"] else [])
-    zones = _zones(connection, page) if rows else {}
+    zones = zone.of(connection, "network", page) if rows else {}
     return [_object(row, subnets[key], zones.get(key, ())) for key, row in rows.items()]
-
-
-def _zones(connection: sa.Connection, page: sa.Subquery) -> dict[str, set[str]]:
-    statement = (
-        sa.select(binding.c.resource_id, agent.c.zone)
-        .join(page, page.c.id == binding.c.resource_id)
-        .join(agent, agent.c.id == binding.c.agent_id)
-        .where(binding.c.resource_type == "network")
-    )
-    zones: dict[str, set[str]] = {}
-    for row in connection.execute(statement):
-        zones.setdefault(row.resource_id, set()).add(row.zone)
-    return zones
 
 
 def lock(tx: Transaction, network_ids: Iterable[str]) -> None:

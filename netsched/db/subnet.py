@@ -13,7 +13,7 @@ from netsched.db import address, base, query
 from netsched.db.network import network
 from netsched.db.network import visible as networks_visible
 from netsched.db.query import Fields
-from netsched.db.transaction import Transaction
+from netsched.db.transaction import Repeat, Transaction
 from netsched.model import addressing, scope, segment
 from netsched.model.provider import Segment
 from netsched.model.query import Query
@@ -186,6 +186,13 @@ def claim(tx: Transaction, subnet_id: str, if_match: int | None) -> None:
     Raises SubnetNotFound, RevisionNumberConstraintFailed.
     """
     query.revise(tx, subnet, subnet_id, if_match, errors.SubnetNotFound, {})
+
+
+def hold_gateway(tx: Transaction, wanted: Mapping[str, Any]) -> None:
+    """Lock a subnet that was read, against allocators too; repeats the transaction if its gateway is another by now."""
+    same = sa.and_(subnet.c.id == wanted["id"], subnet.c.gateway_ip == wanted["gateway_ip"])
+    if not tx.execute(sa.update(subnet).where(same).values(allocations=subnet.c.allocations + 1)).rowcount:
+        raise Repeat("the subnet has changed since it was looked at")
 
 
 def update(tx: Transaction, before: Mapping[str, Any], changes: Mapping[str, Any]) -> None:

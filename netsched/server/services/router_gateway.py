@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from netsched import errors
-from netsched.db import port_change, router, router_scope, router_use, subnet
+from netsched.db import network, port_change, router, router_scope, router_use, subnet
 from netsched.db.subnet import Surroundings
 from netsched.db.transaction import Transaction
 from netsched.model import addressing
@@ -105,15 +105,17 @@ def give_up(tx: Transaction, router_id: str, gateway: rules.Leg) -> None:
 
 def _external(tx: Transaction, principal: Principal, wanted: Mapping[str, Object]) -> dict[str, Surroundings]:
     """The networks of these gateways (by router), checked."""
-    networks = subnet.surroundings(tx, [info["network_id"] for info in wanted.values()])
+    ids = {info["network_id"] for info in wanted.values()}
+    network.lock(tx, ids)  # nobody makes one of them internal meanwhile
+    networks = subnet.surroundings(tx, ids)
     for info in wanted.values():
-        network = networks.get(info["network_id"])
-        if network is None or not (network.external or network.visible_to(principal.sees)):
+        around = networks.get(info["network_id"])
+        if around is None or not around.visible_to(principal.sees):
             raise errors.NetworkNotFound(id=info["network_id"])
-        if not network.external:
-            reason = f"Network {network.id} is not an external network"
+        if not around.external:
+            reason = f"Network {around.id} is not an external network"
             raise errors.BadRequest(resource="router", reason=reason)
-        taken = {other["gateway_ip"] for other in network.subnets}
+        taken = {other["gateway_ip"] for other in around.subnets}
         for ip in info.get("external_fixed_ips") or ():
             if ip.get("ip_address") in taken:
                 reason = f"External IP {ip['ip_address']} is the same as the gateway IP"

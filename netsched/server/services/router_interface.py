@@ -55,6 +55,7 @@ def add_by_subnet(tx: Transaction, principal: Principal, state: State, subnet_id
         _refuse(f"Cannot add interface to router because subnet {subnet_id} is not owned by project making the request")
     _check_mode(wanted)
     rules.check_overlap(state, [wanted])
+    subnet.hold_gateway(tx, wanted)
     address = {"subnet_id": subnet_id, "ip_address": wanted["gateway_ip"]}
     shared = _ipv6_leg(state, wanted["network_id"]) if wanted["ip_version"] == 6 else None
     if shared is not None:
