@@ -50,6 +50,7 @@ class SimulationSettings:
     prefix: str = "sim"
     zones: tuple[str, ...] = ("nova",)
     capacity: int | None = None
+    physical: Mapping[str, str] = field(default_factory=dict)
     mtu: int = 1500
     threads: int = 4
     ramp: float = 10.0

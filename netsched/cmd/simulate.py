@@ -41,6 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         prefix=conf.prefix,
         zones=tuple(conf.zones),
         capacity=conf.agent.capacity,
+        physical=dict(conf.linux_bridge.physical_interface_mappings),
         mtu=conf.network.underlay_mtu,
         threads=conf.threads,
         ramp=conf.ramp,
