@@ -35,16 +35,23 @@ segment_pool = sa.Table(
     "segment_pool",
     base.metadata,
     sa.Column("pool", sa.String(100), primary_key=True),
-    sa.Column("ranges", base.Json, nullable=False),  # [[first, last]] as configured when the intervals were made
+    # Counted up by who chooses an id, and by who changes the ranges: that locks the row.
+    sa.Column("changes", sa.BigInteger, nullable=False, default=0),
 )
 
-free_segment = sa.Table(
-    "free_segment",
-    base.metadata,
-    sa.Column("pool", sa.String(100), sa.ForeignKey("segment_pool.pool", ondelete="CASCADE"), primary_key=True),
-    sa.Column("last", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("first", sa.Integer, nullable=False),
-)
+
+def _intervals(name: str) -> sa.Table:
+    return sa.Table(
+        name,
+        base.metadata,
+        sa.Column("pool", sa.String(100), sa.ForeignKey("segment_pool.pool", ondelete="CASCADE"), primary_key=True),
+        sa.Column("last", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("first", sa.Integer, nullable=False),
+    )
+
+
+segment_range = _intervals("segment_range")  # as configured when the books were made
+free_segment = _intervals("free_segment")
 
 Key = tuple[str, int]  # pool, last
 
@@ -66,17 +73,13 @@ def allocate(tx: Transaction, wishes: Sequence[Wish]) -> list[Segment]:
     return taken
 
 
-def release(tx: Transaction, segments: Iterable[Segment]) -> None:
-    """Return what deleted networks had, as far as it is in the ranges; two statements, one if it is not."""
-    numbered = [segment for segment in segments if segment.segmentation_id]
-    if not numbered:
-        return
-    pools = sa.select(segment_pool).where(segment_pool.c.pool.in_({segment.pool for segment in numbered}))
-    ranges = {row.pool: row.ranges for row in tx.execute(pools)}
-    back = [one for one in numbered if addressing.contains(ranges.get(one.pool, ()), one.segmentation_id)]
-    rows = [{"pool": one.pool, "first": one.segmentation_id, "last": one.segmentation_id} for one in back]
-    for batch in query.batches(rows):
-        query.guarded(tx, sa.insert(free_segment).values(batch))
+def release(tx: Transaction, segment: Segment) -> None:
+    """Return what a deleted network had, if it is in the ranges; one statement."""
+    number = segment.segmentation_id
+    if number:
+        around = (segment_range.c.pool == segment.pool, segment_range.c.first <= number, segment_range.c.last >= number)
+        back = sa.select(segment_range.c.pool, sa.literal(number), sa.literal(number)).where(*around)
+        query.guarded(tx, sa.insert(free_segment).from_select(["pool", "last", "first"], back))
 
 
 def configure(database: Database, settings: ProviderSettings) -> None:
@@ -96,7 +99,9 @@ def _lock(tx: Transaction, pools: Iterable[str]) -> None:
     """Hold off others who choose an id of these pools, and changes of the ranges, until the commit."""
     locked = sorted(pools)
     if locked:
-        tx.execute(sa.update(segment_pool).where(segment_pool.c.pool.in_(locked)).values(ranges=segment_pool.c.ranges))
+        tx.execute(
+            sa.update(segment_pool).where(segment_pool.c.pool.in_(locked)).values(changes=segment_pool.c.changes + 1)
+        )
 
 
 def _anywhere(ranges: Sequence[Range]) -> int:
@@ -217,17 +222,20 @@ class _Books:
 
 def _set_ranges(tx: Transaction, pools: Mapping[str, Sequence[Range]]) -> None:
     # FOR UPDATE holds off releases too, whose foreign key looks at the pool's row; nobody else is held off by it.
-    known = {row.pool: row.ranges for row in tx.execute(sa.select(segment_pool).with_for_update())}
-    wanted = {pool: [list(one) for one in ranges] for pool, ranges in pools.items()}
-    unknown = [{"pool": pool, "ranges": ranges} for pool, ranges in wanted.items() if pool not in known]
+    known: dict[str, list[Range]] = {
+        pool: [] for pool in tx.execute(sa.select(segment_pool.c.pool).with_for_update()).scalars()
+    }
+    for row in tx.execute(sa.select(segment_range).order_by(segment_range.c.last)):
+        known[row.pool].append((row.first, row.last))
+    unknown = [{"pool": pool, "changes": 0} for pool in pools if pool not in known]
     if unknown:
         query.guarded(tx, sa.insert(segment_pool).values(unknown))
-    for pool, ranges in wanted.items():
-        if known.get(pool) != ranges:
-            LOG.info("segments of %s are now from %s", pool, ranges)
-            tx.execute(sa.update(segment_pool).where(segment_pool.c.pool == pool).values(ranges=ranges))
-            _refill(tx, pool, pools[pool])
-    gone = sorted(set(known) - set(wanted))
+    for pool, ranges in pools.items():
+        if known.get(pool) != list(ranges):
+            LOG.info("segments of %s are now from %s", pool, ", ".join(f"{first} to {last}" for first, last in ranges))
+            _lock(tx, [pool])
+            _refill(tx, pool, ranges)
+    gone = sorted(set(known) - set(pools))
     if gone:
         LOG.info("no more segments are taken from %s", ", ".join(gone))
         tx.execute(sa.delete(segment_pool).where(segment_pool.c.pool.in_(gone)))
@@ -238,13 +246,14 @@ def _refill(tx: Transaction, pool: str, ranges: Sequence[Range]) -> None:
 
     What is free is deleted first: that waits for those who are just taking some of it, whose networks are seen then.
     """
-    tx.execute(sa.delete(free_segment).where(free_segment.c.pool == pool))
+    for table in (free_segment, segment_range):
+        tx.execute(sa.delete(table).where(table.c.pool == pool))
     network_type, _, physical_network = pool.partition("/")
     same = (network.c.network_type == network_type, network.c.physical_network == physical_network)
     used = tx.execute(sa.select(network.c.segmentation_id).where(*same)).scalars()
-    free = _split(addressing.minus(ranges, used))
-    for batch in query.batches({"pool": pool, "first": first, "last": last} for first, last in free):
-        query.guarded(tx, sa.insert(free_segment).values(batch))
+    for table, intervals in ((segment_range, ranges), (free_segment, _split(addressing.minus(ranges, used)))):
+        for batch in query.batches({"pool": pool, "first": first, "last": last} for first, last in intervals):
+            query.guarded(tx, sa.insert(table).values(batch))
 
 
 def _split(ranges: Sequence[Range]) -> list[Range]:

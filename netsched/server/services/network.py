@@ -82,7 +82,8 @@ class NetworkService:
                 attached.remove_with_network(tx, id, [port_id for port_id, _, _ in ports])
             subnet.log_removal(tx, around)
             network.remove(tx, id)
-            segment.release(tx, [around.segment] if around.segment else [])
+            if around.segment is not None:
+                segment.release(tx, around.segment)
 
         self._database.write(work)
 

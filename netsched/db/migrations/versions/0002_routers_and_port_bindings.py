@@ -16,8 +16,18 @@ def upgrade() -> None:
     op.create_table(
         "segment_pool",
         sa.Column("pool", sa.String(length=100), nullable=False),
-        sa.Column("ranges", base.Json, nullable=False),
+        sa.Column("changes", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("pool", name=op.f("pk_segment_pool")),
+    )
+    op.create_table(
+        "segment_range",
+        sa.Column("pool", sa.String(length=100), nullable=False),
+        sa.Column("last", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("first", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["pool"], ["segment_pool.pool"], name=op.f("fk_segment_range_pool"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("pool", "last", name=op.f("pk_segment_range")),
     )
     op.create_table(
         "free_segment",
