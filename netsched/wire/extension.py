@@ -26,6 +26,12 @@ EXTENSIONS = {
             "agent_sort_key", "Agents Sort Key", "Add sort key support for agents.", "2013-02-03T10:00:00-00:00"
         ),
         _extension(
+            "allowed-address-pairs",
+            "Allowed Address Pairs",
+            "Provides allowed address pairs",
+            "2013-07-23T10:00:00-00:00",
+        ),
+        _extension(
             "availability_zone", "Availability Zone", "The availability zone extension.", "2015-01-01T10:00:00-00:00"
         ),
         _extension(
@@ -100,6 +106,7 @@ EXTENSIONS = {
             "Extension that indicates that pagination is enabled.",
             "2016-06-12T00:00:00-00:00",
         ),
+        _extension("port-security", "Port Security", "Provides port security", "2012-07-23T10:00:00-00:00"),
         _extension("port-security", "Port Security", "Provides port security", "2012-07-23T10:00:00-00:00"),
         _extension(
             "project-id",

@@ -18,6 +18,7 @@ _OPTION_NAME = re.compile(r"[A-Za-z0-9:_-]{1,64}")
 _OPTION_VALUE = re.compile(r"[\x20-\x7e]{0,255}")
 MAX_FIXED_IPS = 16
 MAX_DHCP_OPTIONS = 64
+MAX_ADDRESS_PAIRS = 64
 
 
 def _option_name(value: Any) -> str:
@@ -31,6 +32,14 @@ def _option_value(value: Any) -> str:
     if not isinstance(value, str) or not _OPTION_VALUE.fullmatch(value):
         raise ValueError(f"{types.shown(value)} is not a value of a DHCP option (printable ASCII, at most 255)")
     return value
+
+
+def _ip_or_cidr(value: Any) -> str:
+    """One address, or all of a subnet."""
+    try:
+        return types.cidr(value) if isinstance(value, str) and "/" in value else types.ip(value)
+    except ValueError:
+        raise ValueError(f"{types.shown(value)} is not a valid IP address or IP subnet") from None
 
 
 def _reserved(owner: Any) -> bool:
@@ -61,6 +70,27 @@ class DhcpOption(TypedDict):
     ip_version: NotRequired[types.IpVersion]
 
 
+IpOrCidr = Annotated[str, BeforeValidator(_ip_or_cidr), WithJsonSchema({"type": "string", "minLength": 2})]
+
+
+@with_config(ConfigDict(extra="forbid"))
+class AddressPair(TypedDict):
+    """What else a port may send from. Without mac_address it is from the port's own."""
+
+    ip_address: IpOrCidr
+    mac_address: NotRequired[types.Mac]
+
+
+def _pairs(values: list[AddressPair]) -> list[AddressPair]:
+    seen: set[tuple[str, str | None]] = set()
+    for pair in values:
+        key = (pair["ip_address"], pair.get("mac_address"))
+        if key in seen:
+            raise ValueError(f"{pair['ip_address']!r} is given twice for the same MAC address")
+        seen.add(key)
+    return values
+
+
 def _fixed_ip(value: FixedIp) -> FixedIp:
     if not value:
         raise ValueError("neither subnet_id nor ip_address is given")
@@ -89,6 +119,9 @@ FixedIps = Annotated[
 DhcpOptions = Annotated[
     list[DhcpOption], AfterValidator(_options), Field(max_length=MAX_DHCP_OPTIONS), BeforeValidator(_null_is_empty)
 ]
+AddressPairs = Annotated[
+    list[AddressPair], AfterValidator(_pairs), Field(max_length=MAX_ADDRESS_PAIRS), BeforeValidator(_null_is_empty)
+]
 
 
 class Port(Resource):
@@ -109,6 +142,8 @@ class Port(Resource):
     device_id: Annotated[types.Line, WRITABLE] = ""
     device_owner: Annotated[types.Line, Attr(post=True, put=True, guarded=_reserved)] = ""
     extra_dhcp_opts: Annotated[DhcpOptions, LISTED] = []
+    allowed_address_pairs: Annotated[AddressPairs, Attr(post=True, put=True, filter=False, sort=False)] = []
+    port_security_enabled: Annotated[types.Boolean, WRITABLE]
     binding_host_id: Annotated[types.Host, Attr(post=True, put=True, name="binding:host_id")] = ""
     binding_vnic_type: Annotated[types.VnicType, Attr(post=True, put=True, name="binding:vnic_type")] = "normal"
     binding_profile: Annotated[types.Profile, Attr(post=True, put=True, sort=False, name="binding:profile")] = {}

@@ -20,6 +20,8 @@ RULES = [
     rule("create_port:binding:host_id", ADMIN, "Create a port on a given host", "POST", ALL),
     rule("create_port:binding:vnic_type", ADMIN, "Create a port with a given VNIC type", "POST", ALL),
     rule("create_port:binding:profile", ADMIN, "Create a port with a binding profile", "POST", ALL),
+    rule("create_port:allowed_address_pairs", NETWORK_OWNER, "Create a port with address pairs", "POST", ALL),
+    rule("create_port:port_security_enabled", NETWORK_OWNER, "Say if a new port is secured", "POST", ALL),
     rule("get_port", ANYONE, "See a port of one's own or on a network of one's own", "GET", ONE),
     rule("get_port:binding:host_id", ADMIN, "See the host of a port", "GET", ONE),
     rule("get_port:binding:vnic_type", ADMIN, "See the VNIC type of a port", "GET", ONE),
@@ -33,5 +35,7 @@ RULES = [
     rule("update_port:binding:host_id", ADMIN, "Move a port to a host", "PUT", ONE),
     rule("update_port:binding:vnic_type", ADMIN, "Change the VNIC type of a port", "PUT", ONE),
     rule("update_port:binding:profile", ADMIN, "Change the binding profile of a port", "PUT", ONE),
+    rule("update_port:allowed_address_pairs", NETWORK_OWNER, "Change the address pairs of a port", "PUT", ONE),
+    rule("update_port:port_security_enabled", NETWORK_OWNER, "Say if a port is secured", "PUT", ONE),
     rule("delete_port", ADMIN_OR_OWNER, "Delete a port", "DELETE", ONE),
 ]

@@ -108,8 +108,9 @@ def upgrade() -> None:
     op.create_index(op.f("ix_floatingip_floating_port_id"), "floatingip", ["floating_port_id"], unique=False)
     op.create_index(op.f("ix_floatingip_project_id"), "floatingip", ["project_id"], unique=False)
     op.create_index(op.f("ix_floatingip_router_id"), "floatingip", ["router_id"], unique=False)
-    op.add_column("agent", sa.Column("news_at", base.DateTime, nullable=True))
-    op.create_index(op.f("ix_agent_news_at"), "agent", ["news_at"], unique=False)
+    op.add_column("agent", sa.Column("ports_due_at", base.DateTime, nullable=True))
+    op.add_column("agent", sa.Column("ports_due_again", sa.Boolean(), server_default=sa.false(), nullable=False))
+    op.create_index(op.f("ix_agent_ports_due_at"), "agent", ["ports_due_at"], unique=False)
     op.add_column("agent_beat", sa.Column("lease", sa.Float(), server_default="40", nullable=False))
     op.add_column("binding", sa.Column("requires", base.Json, nullable=True))
     op.add_column("network", sa.Column("router_external", sa.Boolean(), server_default=sa.false(), nullable=False))
@@ -127,3 +128,5 @@ def upgrade() -> None:
     op.add_column("port", sa.Column("reserved", sa.Boolean(), server_default=sa.false(), nullable=False))
     op.create_index("ix_port_binding", "port", ["binding_vif_type", "binding_host_id"], unique=False)
     # ### end Alembic commands ###
+    # Ports that are there have long been told to the DHCP agents.
+    op.execute(sa.text("UPDATE port SET reserved = true"))
