@@ -88,12 +88,20 @@ class Guide:
     """Makes every second request sensible, where a schema cannot: it names objects that exist, and what it says of a
     subnet fits together. Hardly any request would get beyond the first check otherwise."""
 
-    SERVICES = {"networks": "network", "subnets": "subnet", "ports": "port", "agents": "agent"}
+    SERVICES = {
+        "networks": "network",
+        "subnets": "subnet",
+        "ports": "port",
+        "floatingips": "floatingip",
+        "agents": "agent",
+    }
 
     def __init__(self, api: Api) -> None:
         self._api = api
         self._turn = 0
         self._admin = api.administrator()
+        self._external = str(api.make("network", {"router:external": True})["id"])
+        api.make("subnet", {"network_id": self._external, "ip_version": 4, "cidr": "192.0.0.0/16"})
 
     def lead(self, case: Any) -> None:
         self._turn += 1
@@ -105,6 +113,8 @@ class Guide:
         inner = [*body.values()] if isinstance(body, dict) else []
         bulk = [item for value in inner if isinstance(value, list) for item in value]
         for part in (body, *inner, *bulk):
+            if isinstance(part, dict) and isinstance(part.get("floating_network_id"), str):
+                self._lead_floating(part)
             if not isinstance(part, dict) or not isinstance(part.get("network_id"), str):
                 continue
             part["network_id"] = self._existing("network", part["network_id"])
@@ -113,6 +123,14 @@ class Guide:
                 part["ip_version"] = 6 if ":" in part["cidr"] else 4
                 for name in PAIRED if self._turn % 4 == 0 else PAIRED[:4]:
                     part.pop(name, None)
+
+    def _lead_floating(self, part: dict[str, Any]) -> None:
+        """To an external network with a pool; to a port only every other time, since hardly any is behind a router."""
+        part["floating_network_id"] = self._external
+        for name in ("tenant_id", "floating_ip_address", "subnet_id"):
+            part.pop(name, None)
+        for name in ("port_id", "fixed_ip_address") if self._turn % 4 == 0 else ():
+            part.pop(name, None)
 
     def _lead_path(self, path: str, parameters: dict[str, Any]) -> None:
         service = self.SERVICES.get(path.split("/")[2]) if path.count("/") > 2 else None

@@ -8,7 +8,7 @@ from netsched.server.api import openapi
 from netsched.server.api.collection import Collection
 from netsched.server.api.routing import Route
 from netsched.server.api.services import Scheduling, Services
-from netsched.server.api.v2 import agent, network, operator, router, router_agents, version
+from netsched.server.api.v2 import agent, floatingip, network, operator, router, router_agents, version
 from netsched.server.api.v2.availability_zone import AvailabilityZones
 from netsched.server.api.v2.hosted import Hosted, Words
 from netsched.server.api.v2.on_network import OnNetwork
@@ -35,7 +35,8 @@ def routes(services: Services, max_limit: int, release: str) -> list[Route]:
     zones = AvailabilityZones(services.agent)
     operators = operator.Operators(services.status)
     of_network = openapi.Resource(NETWORK, after_create=network.LINKS)
-    of_subnet, of_port = openapi.Resource(SUBNET), openapi.Resource(PORT)
+    of_subnet = openapi.Resource(SUBNET, after_create=floatingip.FROM_SUBNET)
+    of_port = openapi.Resource(PORT)
     of_router = openapi.Resource(ROUTER, after_create={**router.LINKS, **router_agents.LINKS})
     of_floatingip = openapi.Resource(FLOATINGIP)
     of_agent = openapi.Resource(AGENT, after_list={**dhcp.links, **l3.links})
