@@ -41,3 +41,6 @@ def test_the_command_reports_what_it_found(tmp_path: Path) -> None:
     assert told["messages"] == 1 and told["pulls"] == 0  # whoever holds the network, and nobody else
     assert by_case["port rename, beat, full"]["messages"] == 0
     assert by_case["port rename, plain broadcast (computed)"]["messages"] == 20
+    for l2_agents in (10, 100):  # as many as hold the network, however many there are
+        told = by_case[f"{l2_agents} agents, 3 with the network"]
+        assert (told["L2 agents told"], told["DHCP agents told"], told["ports ACTIVE"]) == (3, 1, 3)

@@ -127,10 +127,14 @@ class Simulation:
         self._threads: list[threading.Thread] = []
         self._serving: transport.Serving | None = None
 
-    def start(self) -> None:
-        """Raises Unavailable if there is no broker."""
+    def listen(self) -> None:
+        """Hear what comes for the agents, which a caller without threads then ticks. Raises Unavailable."""
         handler = agent_handler(self._on_answer, self._on_notices)
         self._serving = self._transport.serve(self._settings.address, handler)
+
+    def start(self) -> None:
+        """Raises Unavailable if there is no broker."""
+        self.listen()
         rng, now = random.Random(self._settings.seed), self._clock.monotonic()
         with self._condition:
             for name in self.agents:

@@ -21,7 +21,7 @@ from netsched.agents.base.heartbeat import Identity
 from netsched.agents.base.process import AgentProcess
 from netsched.agents.base.store import DirectoryStore
 from netsched.db import binding as bindings
-from netsched.db import change, interest, schema
+from netsched.db import change, interest, schema, segment
 from netsched.db import port as port_table
 from netsched.db.session import Database
 from netsched.model import liveness, scope
@@ -121,6 +121,7 @@ class World:
             scheduling=SchedulingSettings(options.get("profile", profile.Settings()), LIMITS, unbind_hold=10.0),
             host="server",
         )
+        segment.configure(self.database, self.settings.provider)
         self.extra_readers: dict[str, Any] = options.get("readers", {})
         self.servers: list[wiring.Server] = []
         for _ in range(servers):
