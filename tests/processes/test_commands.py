@@ -102,7 +102,7 @@ class Standalone:
 
     def start(self) -> None:
         self.process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self.wait(lambda: sum(agent["state"] == "alive" for agent in self.get("agents")) == 2)
+        self.wait(lambda: sum(agent["state"] == "alive" for agent in self.get("agents")) == 6)
 
     def stop(self) -> int:
         assert self.process is not None
@@ -141,10 +141,10 @@ def test_standalone_keeps_its_data_over_restarts_and_its_agents_running(standalo
     assert len(private) >= 2 and {stat.S_IMODE(path.stat().st_mode) for path in private} == {0o600}
     assert standalone.process is not None
     agents = children_of(standalone.process.pid)
-    assert len(agents) == 2
+    assert len(agents) == 6
     os.kill(agents[0], signal.SIGKILL)
     pid = standalone.process.pid
-    standalone.wait(lambda: len(set(children_of(pid)) - {agents[0]}) == 2)
+    standalone.wait(lambda: len(set(children_of(pid)) - {agents[0]}) == 6)
     assert standalone.stop() == 0
     assert all(not Path(f"/proc/{agent}").exists() for agent in agents)
     standalone.start()
