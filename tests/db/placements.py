@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
-from netsched.db import base, binding, change, network, snapshot, subnet
+from netsched.db import base, binding, change, manual, network, port_change, router, snapshot, subnet
 from netsched.db import port as ports
 from netsched.db.agent import UNLIMITED, agent, agent_beat, agent_claim
 from netsched.db.apply import Basis, Refusal, apply
 from netsched.db.interest import interest
 from netsched.db.session import Database
-from netsched.model import addressing
+from netsched.model import addressing, kinds
 from netsched.model.liveness import Limits
 from netsched.model.principal import Principal
 from netsched.model.scheduling import Plan, Snapshot
@@ -45,9 +46,12 @@ LOADED = profile.assemble(
 class World:
     def __init__(self, database: Database) -> None:
         self.database = database
+        self._vnis = itertools.count(1)
         database.write(lambda tx: change.start(tx, "incarnation-1"))
 
-    def agent(self, host: str, kind: str = DHCP, zone: str = "nova", **capacity: int) -> str:
+    def agent(
+        self, host: str, kind: str = DHCP, zone: str = "nova", reaches: Sequence[str] = (), **capacity: int
+    ) -> str:
         """An agent that has just been heard of; its id."""
         agent_id = str(uuid.uuid4())
         row = {
@@ -59,7 +63,7 @@ class World:
             "zone": zone,
             "version": "1.0",
             "created_at": base.now(),
-            "capabilities": {},
+            "capabilities": {"reaches": list(reaches)},
             "configurations": {},
             "settings_mismatch": {},
         }
@@ -86,6 +90,42 @@ class World:
 
     def beat(self, agent_id: str) -> None:
         self.silent(agent_id, 0)
+
+    def reaching(self, agent_id: str, reaches: Sequence[str]) -> None:
+        """The agent reports that it reaches these segments."""
+        values = {"capabilities": {"reaches": list(reaches)}}
+        self.database.write(lambda tx: tx.execute(sa.update(agent).where(agent.c.id == agent_id).values(values)))
+
+    def routers(self, count: int, requires: Sequence[str] = (), on: str | None = None, ports: int = 2) -> list[str]:
+        """Routers that want an agent, each with a gateway and other ports; `on`: bound to that agent by hand."""
+        ids = [str(uuid.uuid4()) for _ in range(count)]
+
+        def work(tx: Any) -> None:
+            router.insert_many(tx, [{"id": key, "name": "router", "project_id": "p"} for key in ids], {})
+            networks = [self.network(tx) for _ in range(ports)]
+            owners = ["network:router_gateway", *["network:router_interface"] * (ports - 1)]
+            wanted = [
+                {"network_id": network_id, "device_id": key, "device_owner": owner}
+                for key in ids
+                for network_id, owner in zip(networks, owners, strict=True)
+            ]
+            port_change.insert_many(tx, wanted)
+            for key in ids:
+                self.want_router(tx, key, requires)
+                if on:
+                    manual.bind(tx, ("router", key), on, {"router": 1}, OPERATOR, alone=True)
+
+        self.database.write(work)
+        return ids
+
+    @staticmethod
+    def want_router(tx: Any, router_id: str, requires: Sequence[str] = ()) -> None:
+        binding.want(tx, "router", router_id, kinds.L3_AGENT, 1, {"router": 1}, (), requires)
+
+    def network(self, tx: Any) -> str:
+        """A VXLAN network that nobody needs placed."""
+        segment = {"provider:network_type": "vxlan", "provider:segmentation_id": next(self._vnis)}
+        return str(network.insert_many(tx, [{"name": "net", "project_id": "p", "mtu": 1450, **segment}])[0]["id"])
 
     def networks(self, count: int, replicas: int = 1, cidr: str | None = None) -> list[str]:
         """Networks that want DHCP; with a subnet each if a CIDR is given."""
