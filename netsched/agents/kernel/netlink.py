@@ -47,8 +47,9 @@ class Link:
 class Netlink:
     """A netlink socket in the namespace of the thread that makes it; use it in that thread and close it."""
 
-    def __init__(self) -> None:
-        self._ip = IPRoute()
+    def __init__(self, ip: Any = None) -> None:
+        """`ip`: an IPRoute to use, that of a simulated kernel for example."""
+        self._ip = ip or IPRoute()
 
     def close(self) -> None:
         self._ip.close()
@@ -61,7 +62,7 @@ class Netlink:
         """One link without a dump of all of them; None when there is none."""
         try:
             with _explained(f"read link {name}"):
-                return _link(self._ip.link("get", ifname=name)[0])
+                return next(map(_link, self._ip.link("get", ifname=name)), None)
         except errors.NotFound:
             return None
 
@@ -76,7 +77,7 @@ class Netlink:
         """One link by its index."""
         try:
             with _explained(f"read link {index}"):
-                return _link(self._ip.link("get", index=index)[0])
+                return next(map(_link, self._ip.link("get", index=index)), None)
         except errors.NotFound:
             return None
 

@@ -16,6 +16,7 @@ from netsched.agents.base.driver import Content, Driver, States
 from netsched.agents.kernel import netlink
 from netsched.agents.kernel.watch import LinkEvent, LinkWatch
 from netsched.agents.l2 import compute, wiring
+from netsched.agents.l2.antispoof import Antispoof
 from netsched.clock import Clock
 from netsched.model import scope as scopes
 
@@ -38,7 +39,7 @@ class L2Driver(Driver):
 
     def __init__(self, settings: compute.Settings, clock: Clock) -> None:
         self._settings = settings
-        self._clock = clock
+        self._antispoof = Antispoof(clock)
         self._lock = threading.Lock()  # for what the watch's thread reads too
         self._networks: dict[str, _Network] = {}
         self._scope_of_tap: dict[str, str] = {}
@@ -53,6 +54,9 @@ class L2Driver(Driver):
             self._remove(scope, network_id)
             return
         network = self._remember(scope, desired)
+        # Rules come before a tap is wired, and go after it is unplugged.
+        if taps := self._antispoof.ensure(network_id, desired.guards):
+            LOG.info("Network %s: %s kept to their addresses", network_id, ", ".join(taps))
         with netlink.opened() as host:
             for difference in wiring.differences(host, desired, self._settings):
                 difference.make()
@@ -61,28 +65,36 @@ class L2Driver(Driver):
                 network.bridge_index = host.index(desired.bridge)
                 network.wired = frozenset(wiring.wired(host, desired))
                 self._scope_of_bridge[network.bridge_index] = scope
+        self._antispoof.forget(network_id, desired.guards)
         if desired.problem:
             raise errors.Unavailable(reason=f"other hosts are not reached: {desired.problem}")
 
     def actual(self) -> set[str]:
         with netlink.opened() as host:
-            return {scopes.key(SCOPE_TYPE, network_id) for network_id in wiring.owners(host)}
+            network_ids = wiring.owners(host) | self._antispoof.networks()
+        return {scopes.key(SCOPE_TYPE, network_id) for network_id in network_ids}
 
     def check(self, scope: str, wanted: Content | None) -> bool:
         network_id = scopes.split(scope)[1]
         desired = compute.desired(network_id, wanted, self._settings) if wanted else None
+        trouble = self._antispoof.trouble(network_id, desired.guards if desired else ())
+        network = self._networks.get(scope)
         with netlink.opened() as host:
             if desired is None:
-                return next(wiring.remains(host, network_id, self._settings), None) is None
-            network = self._networks.get(scope)
+                return trouble is None and next(wiring.remains(host, network_id, self._settings), None) is None
             if network is None:
-                return next(wiring.differences(host, desired, self._settings), None) is None
-            for difference in wiring.differences(host, desired, self._settings):
-                if not difference.tap or difference.tap in network.wired:
-                    raise errors.Unavailable(reason=f"changed by somebody: wants {difference.what}")
-                self._changed(scope)  # a tap that has just come; its event may be on its way
-            with self._lock:
-                network.wired = frozenset(wiring.wired(host, desired))
+                return trouble is None and next(wiring.differences(host, desired, self._settings), None) is None
+            if trouble:
+                raise errors.Unavailable(reason=trouble)
+            return self._check(host, scope, network)
+
+    def _check(self, host: netlink.Netlink, scope: str, network: _Network) -> bool:
+        for difference in wiring.differences(host, network.desired, self._settings):
+            if not difference.tap or difference.tap in network.wired:
+                raise errors.Unavailable(reason=f"somebody changed something: {difference.what} is to be done")
+            self._changed(scope)  # a tap that has just come; its event may be on its way
+        with self._lock:
+            network.wired = frozenset(wiring.wired(host, network.desired))
         return True
 
     def states(self, scope: str, wanted: Content) -> States:
@@ -128,6 +140,7 @@ class L2Driver(Driver):
             for difference in wiring.remains(host, network_id, self._settings):
                 difference.make()
                 LOG.info("Network %s: %s", network_id, difference.what)
+        self._antispoof.forget(network_id)
         self._forget(scope)
 
     # In the watch's thread
