@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from netsched import errors
-from netsched.db import query
+from netsched.db import presence, query
 from netsched.db.address import Taken, fixed_ip
 from netsched.db.port import DHCP_OWNER, note, port
 from netsched.db.port_change import write_addresses
@@ -41,6 +41,7 @@ def outside_on_network(tx: Transaction, network_id: str) -> bool:
 def remove_with_network(tx: Transaction, network_id: str, port_ids: Iterable[str]) -> None:
     """Delete the service's own ports of a network whose subnets are deleted too: no address needs returning."""
     own = sa.and_(port.c.network_id == network_id, port.c.device_owner == DHCP_OWNER)
+    presence.forget(tx, network_id)
     tx.execute(sa.delete(port).where(own))
     for port_id in port_ids:
         tx.log("port", port_id, "delete", scope.key("network", network_id))

@@ -48,10 +48,10 @@ def reconcile(database: Database) -> int:
         done += len(found)
 
 
-def _find(connection: sa.Connection) -> Sequence[sa.Row[Any]]:
+def _find(connection: sa.Connection) -> list[sa.Row[Any]]:
     columns = (agent.c.id, agent.c.agent_type, agent.c.host, agent.c.ports_due_at)
     wanted = sa.select(*columns).where(agent.c.ports_due_at <= base.now())
-    return connection.execute(wanted.order_by(agent.c.ports_due_at, agent.c.id).limit(AGENTS)).all()
+    return list(connection.execute(wanted.order_by(agent.c.ports_due_at, agent.c.id).limit(AGENTS)))
 
 
 def _unmark(tx: Transaction, found: Sequence[sa.Row[Any]]) -> None:

@@ -26,7 +26,9 @@ class FakeDriver(Driver):
     """`calls`: ("apply", scope) and ("remove", scope) in order. `failing`: scopes whose apply raises; `lying`: scopes
     whose apply returns and does nothing; `buggy`: scopes whose apply raises what no driver should."""
 
-    def __init__(self, machine: FakeMachine | None = None) -> None:
+    def __init__(self, machine: FakeMachine | None = None, wires: str | None = None) -> None:
+        """`wires`: as an L2 agent it says that it has wired the ports of this host."""
+        self._wires = wires
         self.machine = machine or FakeMachine()
         self.calls: list[tuple[str, str]] = []
         self.checks = 0
@@ -63,4 +65,6 @@ class FakeDriver(Driver):
             return self.machine.scopes.get(scope) == wanted
 
     def states(self, scope: str, wanted: Content) -> States:
-        return {(kind, id_): status for (kind, id_), status in self.said.items() if id_ in wanted.get(kind, {})}
+        ports = wanted.get("port", {}).values() if self._wires else ()
+        wired = {("port", port["id"]): "ACTIVE" for port in ports if port["binding:host_id"] == self._wires}
+        return wired | {key: status for key, status in self.said.items() if key[1] in wanted.get(key[0], {})}

@@ -24,7 +24,7 @@ from netsched.db import binding as bindings
 from netsched.db import change, interest, schema, segment
 from netsched.db import port as port_table
 from netsched.db.session import Database
-from netsched.model import liveness, scope
+from netsched.model import kinds, liveness, scope
 from netsched.model.principal import Principal
 from netsched.rpc import transport as transports
 from netsched.rpc.agent import Capabilities, ToServer, server_handler
@@ -49,11 +49,23 @@ WAYS = [DeliverySettings(mode, payload) for mode in ("push", "beat") for payload
 DEATH = LIMITS.dead_after + 3 * INTERVAL  # until a silent agent's networks have moved
 
 
+OFFERS = {
+    kinds.DHCP_AGENT: Capabilities(hosts=["network"]),
+    kinds.L2_AGENT: Capabilities(reaches=["vxlan"]),
+}
+
+
 class Node:
-    """An agent's host: the machine and the disk stay when the agent dies."""
+    """An agent's host: the machine and the disk stay when the agent dies. `name` tells agents of one host apart."""
 
     def __init__(
-        self, world: World, host: str, agent_type: str = "DHCP agent", capabilities: Capabilities | None = None
+        self,
+        world: World,
+        name: str,
+        host: str,
+        agent_type: str = kinds.DHCP_AGENT,
+        capabilities: Capabilities | None = None,
+        configurations: dict[str, Any] | None = None,
     ) -> None:
         self.serve_when_admin_down = True
         self.world = world
@@ -64,10 +76,11 @@ class Node:
             agent_type=agent_type,
             host=host,
             binary="agent",
-            address=f"agent.{host}",
-            capabilities=capabilities or Capabilities(hosts=["network"]),
+            address=f"agent.{name}",
+            capabilities=capabilities or OFFERS[agent_type],
+            configurations=configurations or {},
         )
-        self.disk = world.directory / f"disk-{host}"
+        self.disk = world.directory / f"disk-{name}"
         self.process: AgentProcess | None = None
         self.agent: Agent | None = None
         self.start()
@@ -77,7 +90,8 @@ class Node:
         return self.agent is not None
 
     def start(self) -> None:
-        self.driver = FakeDriver(self.machine)
+        wires = self.host if self.identity.agent_type == kinds.L2_AGENT else None
+        self.driver = FakeDriver(self.machine, wires)
         settings = AgentSettings(
             workers=1,
             seed=hash_of(self.host),
@@ -135,8 +149,10 @@ class World:
         self.run(3 * INTERVAL)
 
     def add(self, host: str, **options: Any) -> Node:
-        self.nodes[host] = Node(self, host, **options)
-        return self.nodes[host]
+        """An agent, known by its host; a further one of a host by its type and host."""
+        name = host if host not in self.nodes else f"{options['agent_type']}@{host}"
+        self.nodes[name] = Node(self, name, host, **options)
+        return self.nodes[name]
 
     # Servers
 
@@ -192,9 +208,10 @@ class World:
         body |= {"enable_dhcp": True, "project_id": "project-1", "dns_nameservers": [], "host_routes": []}
         return str(self.subnets.create(ADMIN, [body])[0]["id"])
 
-    def port(self, network_id: str) -> str:
+    def port(self, network_id: str, host: str = "", **fields: Any) -> str:
         body = {"name": "", "description": "", "network_id": network_id, "admin_state_up": True, "device_id": ""}
         body |= {"device_owner": "", "project_id": "project-1", "extra_dhcp_opts": []}
+        body |= {"binding:host_id": host, **fields}
         return str(self.ports.create(ADMIN, [body])[0]["id"])
 
     def ports_of(self, network_id: str) -> list[str]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from netsched import errors
-from netsched.db import attached, binding, network, router_scope, subnet
+from netsched.db import attached, binding, network, port_status, router_scope, subnet
 from netsched.db.session import Database
 from netsched.db.subnet import Surroundings
 from netsched.db.transaction import Transaction
@@ -102,6 +102,7 @@ class SubnetService:
             self._want(tx, around)
         else:
             binding.unwant(tx, "network", network_id)
+        port_status.release(tx, [network_id])
 
     def _want(self, tx: Transaction, around: Surroundings) -> None:
         binding.want(tx, "network", around.id, AGENT_TYPE, self._replicas, {"network": 1}, around.zone_hints)
