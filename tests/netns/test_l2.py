@@ -107,7 +107,7 @@ def test_admin_down_stops_traffic_and_up_resumes_it() -> None:
             tell(nodes, network)
             wait_active(one, network, 1)
             wait_active(two, network, 2)
-            assert first.reaches("10.0.0.2")
+            wait_for(lambda: first.reaches("10.0.0.2"), 10)
 
 
 def test_a_tap_that_goes_is_down_and_one_that_comes_back_is_wired() -> None:

@@ -114,11 +114,11 @@ def _strangers(host: Netlink, wanted: L2Desired, settings: Settings, ports: Mapp
 
 
 def _out(host: Netlink, name: str, bridge: str) -> Difference:
+    """Its carrier stays: a machine that may speak again resumes at once."""
+
     def make() -> None:
         try:
             host.change(name, master=0)
-            if is_tap(name):
-                host.change(name, state="down")
         except errors.NotFound:
             return
 
