@@ -240,8 +240,7 @@ TRY = """  try: netsched network create blue
        netsched subnet create --network blue --subnet-range 10.0.0.0/24 blue-v4
        netsched network create --external world
        netsched subnet create --network world --subnet-range 203.0.113.0/24 --no-dhcp world-v4
-       netsched router create edge
-       netsched router set --external-gateway world edge
+       netsched router create --external-gateway world edge
        netsched router add subnet edge blue-v4
        netsched port create --network blue web-1
        netsched floating ip create --port web-1 world

@@ -15,6 +15,8 @@ from collections.abc import Callable
 from typing import Any
 
 INTERVAL = 1.0
+KINDS = ("dhcp", "l3", "l2")
+PHYSICAL_NETWORK = "physnet1"
 
 
 class Deployment:
@@ -54,15 +56,25 @@ class Deployment:
         self.start(name, command, NETSCHED_CONFIG_FILE=str(self.config))
         self.wait("the API answers", self.answers)
 
-    def start_agent(self, host: str) -> None:
-        config = self.directory / f"{host}.conf"
+    def start_agent(self, host: str, kind: str = "dhcp") -> None:
+        """One of KINDS, as the process `process_of(host, kind)`. Agents of one host share its state directory."""
+        name = process_of(host, kind)
+        config = self.directory / f"{name}.conf"
         state = self.directory / host
         state.mkdir(exist_ok=True)
         config.write_text(
             f"[messaging]\ntransport = {self.transport_url}\n"
             f"[agent]\nhost = {host}\nstate_dir = {state}\ndriver = noop\n"
+            f"[linux_bridge]\nlocal_ip = 127.0.0.1\nphysical_interface_mappings = {PHYSICAL_NETWORK}:eth1\n"
         )
-        self.start(host, self.command("dhcp_agent", config=config))
+        self.start(name, self.command(f"{kind}_agent", config=config))
+
+    def start_hosts(self, *hosts: str) -> None:
+        """Each with an agent of each kind; returns when all are alive."""
+        for host in hosts:
+            for kind in KINDS:
+                self.start_agent(host, kind)
+        self.wait("all agents are alive", lambda: len(self.alive()) == len(KINDS) * len(hosts), timeout=90.0)
 
     def kill(self, name: str) -> None:
         process = self.processes.pop(name)
@@ -106,10 +118,21 @@ class Deployment:
     def holders(self, network: str) -> list[str]:
         return [agent["host"] for agent in self.rest("GET", f"networks/{network}/dhcp-agents")["agents"]]
 
-    def copies(self, network: str) -> list[str]:
-        """Hosts on whose disk the network is wanted."""
-        files = self.directory.glob("*/wanted/*.json")
-        return sorted(file.parent.parent.name for file in files if network in file.name)
+    def copies(self, id_: str, kind: str = "dhcp") -> list[str]:
+        """Hosts on whose disk the network or router is wanted by their agent of that kind."""
+        return sorted(path.parent.parent.name for path in self._copies(id_, kind))
+
+    def content(self, id_: str, host: str, kind: str) -> dict[str, dict[str, int]]:
+        """What such an agent's copy has: {kind of object: {id: revision number}}; empty if there is none."""
+        paths = [path for path in self._copies(id_, kind) if path.parent.parent.name == host]
+        if not paths:
+            return {}
+        content = json.loads(paths[0].read_text())["content"]
+        return {name: {one["id"]: one["revision_number"] for one in found.values()} for name, found in content.items()}
+
+    def _copies(self, id_: str, kind: str) -> list[pathlib.Path]:
+        where = "wanted" if kind == "dhcp" else f"wanted-{kind}"
+        return [path for path in self.directory.glob(f"*/{where}/*.json") if id_ in path.name]
 
     def wait(self, what: str, condition: Callable[[], Any], timeout: float = 40.0) -> float:
         began = time.monotonic()
@@ -122,6 +145,11 @@ class Deployment:
 
     def logs(self) -> str:
         return "\n".join(f"== {p.name}\n" + p.read_text()[-3000:] for p in sorted(self.directory.glob("*.log")))
+
+
+def process_of(host: str, kind: str) -> str:
+    """The name of an agent's process in a Deployment."""
+    return host if kind == "dhcp" else f"{host}-{kind}"
 
 
 def free_port() -> int:
