@@ -196,6 +196,83 @@ def test_port(api: Api, attributes: dict[str, Any], named: str) -> None:
     assert api.ask("GET", "/v2.0/ports").json == {"ports": []}
 
 
+GATEWAY: dict[str, Any] = {"network_id": ZERO}
+ROUTE = {"destination": "10.1.0.0/24", "nexthop": "10.0.0.9"}
+ROUTERS = [
+    ({"name": "a\nb"}, "name"),
+    ({"admin_state_up": "perhaps"}, "admin_state_up"),
+    ({"availability_zone_hints": ["a,b"]}, "availability_zone_hints[0]"),
+    ({"routes": [ROUTE]}, "routes"),
+    ({"status": "DOWN"}, "status"),
+    ({"distributed": True}, "distributed"),
+    ({"external_gateway_info": "x"}, "external_gateway_info"),
+    ({"external_gateway_info": []}, "external_gateway_info"),
+    ({"external_gateway_info": {"enable_snat": True}}, "external_gateway_info.network_id"),
+    ({"external_gateway_info": {"network_id": "x"}}, "external_gateway_info.network_id"),
+    ({"external_gateway_info": {"network_id": None}}, "external_gateway_info.network_id"),
+    ({"external_gateway_info": {**GATEWAY, "enable_snat": "perhaps"}}, "external_gateway_info.enable_snat"),
+    ({"external_gateway_info": {**GATEWAY, "qos_policy_id": ZERO}}, "external_gateway_info.qos_policy_id"),
+    ({"external_gateway_info": {**GATEWAY, "external_fixed_ips": [{}]}}, "external_fixed_ips[0]"),
+    (
+        {"external_gateway_info": {**GATEWAY, "external_fixed_ips": [{"ip_address": "x"}]}},
+        "external_fixed_ips[0].ip_address",
+    ),
+    (
+        {"external_gateway_info": {**GATEWAY, "external_fixed_ips": [{"ip_address": "10.0.0.9\n"}]}},
+        "external_fixed_ips[0].ip_address",
+    ),
+]
+
+
+@pytest.mark.parametrize(("attributes", "named"), ROUTERS)
+def test_router(api: Api, attributes: dict[str, Any], named: str) -> None:
+    assert named in error(api.ask("POST", "/v2.0/routers", {"router": attributes}), 400)["message"]
+    assert api.ask("GET", "/v2.0/routers").json == {"routers": []}
+
+
+ROUTES = [
+    ("x", "routes"),
+    ([{}], "routes[0].destination"),
+    ([{**ROUTE, "destination": "10.1.0.0/33"}], "routes[0].destination"),
+    ([{**ROUTE, "destination": "10.1.0.1/24"}], "routes[0].destination"),
+    ([{**ROUTE, "nexthop": "10.0.0.9;x"}], "routes[0].nexthop"),
+    ([{**ROUTE, "nexthop": "fe80::1%eth0"}], "routes[0].nexthop"),
+    ([{**ROUTE, "metric": 1}], "routes[0].metric"),
+    ([ROUTE, ROUTE], "routes"),
+    ([{**ROUTE, "nexthop": f"10.0.0.{n}"} for n in range(31)], "routes"),
+    ([ROUTE], "not connected with router"),
+]
+
+
+@pytest.mark.parametrize(("routes", "named"), ROUTES)
+def test_routes(api: Api, routes: Any, named: str) -> None:
+    path = f"/v2.0/routers/{api.make('router', {})['id']}"
+    for where in (path, f"{path}/add_extraroutes"):
+        assert named in error(api.ask("PUT", where, {"router": {"routes": routes}}), 400)["message"]
+    assert api.ask("GET", path).json["router"]["routes"] == []
+
+
+INTERFACES = [
+    ({}, "Either subnet_id or port_id must be specified"),
+    ({"subnet_id": "x"}, "subnet_id"),
+    ({"subnet_id": None}, "subnet_id"),
+    ({"port_id": 1}, "port_id"),
+    ({"subnet": ZERO}, "subnet"),
+]
+
+
+@pytest.mark.parametrize(("body", "named"), INTERFACES)
+def test_interface(api: Api, body: Any, named: str) -> None:
+    path = f"/v2.0/routers/{api.make('router', {})['id']}"
+    for action in ("add_router_interface", "remove_router_interface"):
+        assert named in error(api.ask("PUT", f"{path}/{action}", body), 400)["message"]
+    both = {"subnet_id": ZERO, "port_id": ZERO}
+    assert "both" in error(api.ask("PUT", f"{path}/add_router_interface", both), 400)["message"]
+    for body in ({"router": {}}, {"router": {"routes": [], "name": "x"}}, {"routes": []}):
+        assert "rout" in error(api.ask("PUT", f"{path}/add_extraroutes", body), 400)["message"]
+    assert api.ask("GET", path).json["router"]["revision_number"] == 0
+
+
 FLOATINGIPS = [
     ({"floating_network_id": None}, "floating_network_id"),
     ({"floating_network_id": "x"}, "floating_network_id"),

@@ -45,6 +45,17 @@ MATRIX: dict[tuple[str, str], tuple[int, int, int]] = {
     ("GET", "/v2.0/ports/{id}"): (200, 200, 404),
     ("PUT", "/v2.0/ports/{id}"): (200, 200, 404),
     ("DELETE", "/v2.0/ports/{id}"): (204, 204, 404),
+    ("GET", "/v2.0/routers"): (200, 200, 200),
+    ("POST", "/v2.0/routers"): (201, 201, 201),
+    ("GET", "/v2.0/routers/{id}"): (200, 200, 404),
+    ("PUT", "/v2.0/routers/{id}"): (200, 200, 404),
+    ("DELETE", "/v2.0/routers/{id}"): (204, 204, 404),
+    ("PUT", "/v2.0/routers/{id}/add_router_interface"): (200, 200, 404),
+    ("PUT", "/v2.0/routers/{id}/remove_router_interface"): (200, 200, 404),
+    ("PUT", "/v2.0/routers/{id}/add_extraroutes"): (200, 200, 404),
+    ("PUT", "/v2.0/routers/{id}/remove_extraroutes"): (200, 200, 404),
+    ("GET", "/v2.0/routers/{id}/l3-agents"): (200, 403, 403),
+    ("GET", "/v2.0/routers/{id}/binding-reasons"): (200, 403, 403),
     ("GET", "/v2.0/floatingips"): (200, 200, 200),
     ("POST", "/v2.0/floatingips"): (201, 201, 201),
     ("GET", "/v2.0/floatingips/{id}"): (200, 200, 404),
@@ -58,6 +69,9 @@ MATRIX: dict[tuple[str, str], tuple[int, int, int]] = {
     ("GET", "/v2.0/agents/{id}/dhcp-networks"): (200, 403, 403),
     ("POST", "/v2.0/agents/{id}/dhcp-networks"): (201, 403, 403),
     ("DELETE", "/v2.0/agents/{id}/dhcp-networks/{network_id}"): (204, 403, 403),
+    ("GET", "/v2.0/agents/{id}/l3-routers"): (200, 403, 403),
+    ("POST", "/v2.0/agents/{id}/l3-routers"): (201, 403, 403),
+    ("DELETE", "/v2.0/agents/{id}/l3-routers/{router_id}"): (204, 403, 403),
     ("GET", "/v2.0/availability_zones"): (200, 200, 200),
     ("GET", "/v2.0/servers"): (200, 403, 403),
     ("GET", "/v2.0/status"): (200, 403, 403),
@@ -82,6 +96,8 @@ class World:
             path = f"/v2.0/agents/{self.agent}/dhcp-networks"
             assert api.ask("POST", path, {"network_id": self.network}).status_int == 201
 
+        self.l3_agent = api.agent("node-1", agent_type="L3 agent")
+        self.router = api.make("router", {}, TENANT)["id"]
         self.external = self.floatingip = ""
 
     def float(self) -> None:
@@ -90,20 +106,33 @@ class World:
         self._api.make("subnet", {"network_id": self.external, "ip_version": 4, "cidr": "203.0.113.0/24"})
         self.floatingip = self._api.make("floatingip", {"floating_network_id": self.external}, TENANT)["id"]
 
+    def connect(self) -> None:
+        """The router and the subnet."""
+        answer = self._api.ask("PUT", f"/v2.0/routers/{self.router}/add_router_interface", {"subnet_id": self.subnet})
+        assert answer.status_int == 200, answer.text
+
     def path(self, method: str, template: str) -> str:
         kind = template.split("/")[2] if template.count("/") > 1 else ""
         ids = {"networks": self.empty if method == "DELETE" else self.network, "subnets": self.subnet}
-        ids |= {"ports": self.port, "agents": self.agent, "floatingips": self.floatingip}
-        return template.format(id=ids.get(kind, ""), alias="agent", network_id=self.network)
+        agent = self.l3_agent if "/l3-" in template else self.agent
+        ids |= {"ports": self.port, "agents": agent, "routers": self.router, "floatingips": self.floatingip}
+        return template.format(id=ids.get(kind, ""), alias="agent", network_id=self.network, router_id=self.router)
 
     def body(self, method: str, template: str) -> Any:
         if template.endswith("/dhcp-networks") and method == "POST":
             return {"network_id": self.network}
+        if template.endswith("/l3-routers") and method == "POST":
+            return {"router_id": self.router}
+        if template.endswith("_router_interface"):
+            return {"subnet_id": self.subnet}
+        if template.endswith("_extraroutes"):
+            return {"router": {"routes": []}}
         name = template.split("/")[-1 if method == "POST" else 2].rstrip("s") if template.count("/") > 1 else ""
         bodies: dict[str, Any] = {
             "network": {},
             "subnet": {"network_id": self.network, "ip_version": 4, "cidr": "10.9.0.0/24"},
             "port": {"network_id": self.network},
+            "router": {},
             "floatingip": {"floating_network_id": self.external},
             "agent": {},
         }
@@ -117,6 +146,8 @@ class World:
 def test_route(api: Api, who: str, method: str, template: str) -> None:
     headers, column = WHO[who]
     world = World(api, bound="{network_id}" in template)
+    if template.endswith("remove_router_interface"):
+        world.connect()
     if "floatingips" in template:
         world.float()
     answer = api.ask(method, world.path(method, template), world.body(method, template), headers)
@@ -129,7 +160,7 @@ def test_matrix_has_every_route(api: Api) -> None:
     assert set(MATRIX) == {(r.method, r.path) for r in root.routes(api.services, 0, "test")}
 
 
-@pytest.mark.parametrize("kind", ["networks", "subnets", "ports", "floatingips"])
+@pytest.mark.parametrize("kind", ["networks", "subnets", "ports", "routers", "floatingips"])
 def test_lists_show_only_ones_own(api: Api, kind: str) -> None:
     world = World(api, bound=False)
     if kind == "floatingips":
@@ -158,6 +189,26 @@ def test_network_owner_sees_others_ports_but_does_not_change_them(api: Api) -> N
     assert api.ask("PUT", f"/v2.0/ports/{theirs}", {"port": {"name": "mine"}}, TENANT).status_int == 403
 
 
+def test_guarded_parts_of_a_gateway(api: Api) -> None:
+    world = World(api, bound=False)
+    world.float()
+    for name, value in (("enable_snat", True), ("external_fixed_ips", [{"ip_address": "203.0.113.99"}])):
+        body = {"router": {"external_gateway_info": {"network_id": world.external, name: value}}}
+        for verb, method, path in (
+            ("create", "POST", "/v2.0/routers"),
+            ("update", "PUT", f"/v2.0/routers/{world.router}"),
+        ):
+            answer = api.ask(method, path, body, TENANT)
+            assert answer.status_int == 403
+            rule = f"rule:{verb}_router:external_gateway_info:{name}"
+            assert answer.json["NeutronError"]["message"] == f"{rule} is disallowed by policy"
+        assert api.ask("PUT", f"/v2.0/routers/{world.router}", body, ADMIN).status_int == 200
+    plain = {"router": {"external_gateway_info": {"network_id": world.external}}}
+    assert api.ask("POST", "/v2.0/routers", plain, TENANT).status_int == 201
+    answer = api.ask("POST", "/v2.0/routers", {"router": {"project_id": "bob"}}, TENANT)
+    assert answer.json["NeutronError"]["message"] == "rule:create_router:project_id is disallowed by policy"
+
+
 def test_guarded_attributes_of_floating_ips(api: Api) -> None:
     world = World(api, bound=False)
     world.float()
@@ -174,6 +225,8 @@ def test_guarded_attributes_of_floating_ips(api: Api) -> None:
     ("kind", "attribute", "value"),
     [
         ("network", "shared", True),
+        ("network", "router:external", True),
+        ("network", "provider:network_type", "vxlan"),
         ("network", "project_id", "bob"),
         ("network", "tenant_id", "bob"),
         ("port", "binding:host_id", "node-1"),
