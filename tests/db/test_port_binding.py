@@ -1,0 +1,377 @@
+"""Ports on hosts: plugged or refused with a reason, and the L2 agents hold exactly the networks that are there."""
+
+from __future__ import annotations
+
+import functools
+import random
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from netsched.db import base, manual, port_binding, rebinding
+from netsched.db.agent import agent
+from netsched.db.interest import interest
+from netsched.db.port import port
+from netsched.db.presence import presence
+from netsched.db.session import Database
+from netsched.model import kinds
+from tests.cloud import ADMIN, Cloud, Object
+from tests.db.placements import OPERATOR, World
+from tests.statements import counted
+
+BRIDGE = {"connectivity": "l2", "port_filter": True, "tunnel_ip": None}
+
+
+class Land(Cloud):
+    """A cloud with L2 agents on some hosts."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self.world = World(database)
+
+    def l2(self, host: str, *reaches: str) -> str:
+        return self.world.agent(host, kinds.L2_AGENT, reaches=reaches or ("vxlan",))
+
+    def change(self, agent_id: str, **values: Any) -> None:
+        self.database.write(lambda tx: tx.execute(sa.update(agent).where(agent.c.id == agent_id).values(values)))
+
+    def announce(self, agent_id: str) -> None:
+        """As a heartbeat with news of the agent does."""
+        self.database.write(lambda tx: rebinding.mark(tx.connection, [agent_id]))
+        rebinding.reconcile(self.database)
+
+    def put(self, made: Object, **changes: Any) -> Object:
+        return self.ports.update(ADMIN, made["id"], {key.replace("__", ":"): v for key, v in changes.items()}, None)
+
+    def host(self, made: Object, host: str) -> Object:
+        return self.put(made, **{"binding:host_id": host})
+
+    def on(self, network_id: str, host: str) -> Object:
+        return self.port(network_id, **{"binding:host_id": host})
+
+    def interests(self, network_id: str) -> dict[str, tuple[str, int]]:
+        """host -> (state, epoch)"""
+        hosts = {row["id"]: row["host"] for row in self.world.rows(agent)}
+        found = self.world.interests(f"network/{network_id}")
+        return {hosts[agent_id]: value for agent_id, value in found.items()}
+
+    def here(self, network_id: str) -> dict[str, tuple[int, int]]:
+        """host -> (ports, epoch)"""
+        rows = self.world.rows(presence, presence.c.network_id == network_id)
+        return {row["host"]: (row["ports"], row["epoch"]) for row in rows}
+
+    def check(self) -> None:
+        """What is counted is what is there, and held by exactly the agents on whose hosts something is."""
+        plugged = port.c.binding_vif_type == "bridge"
+        counts = sa.select(port.c.network_id, port.c.binding_host_id, sa.func.count()).where(plugged)
+        there = {row[:2]: row[2] for row in self.rows(counts.group_by(port.c.network_id, port.c.binding_host_id))}
+        rows = self.world.rows(presence)
+        assert {(row["network_id"], row["host"]): row["ports"] for row in rows if row["ports"]} == there
+        epochs = {(row["network_id"], row["host"]): row["epoch"] for row in rows}
+        hosts = {row["id"]: row["host"] for row in self.world.rows(agent, agent.c.agent_type == kinds.L2_AGENT)}
+        held = self.world.rows(interest, interest.c.state == "held", interest.c.cause == "host")
+        assert {(row["scope"].split("/")[1], hosts[row["agent_id"]]): row["epoch"] for row in held} == {
+            at: epochs[at] for at in there if at[1] in hosts.values()
+        }
+
+
+@pytest.fixture
+def land(database: Database) -> Land:
+    return Land(database)
+
+
+@pytest.fixture
+def small(sqlite_database: Database) -> Land:
+    """For rules in which the kind of database plays no part."""
+    return Land(sqlite_database)
+
+
+def test_a_port_on_a_host_is_plugged_and_its_l2_agent_holds_the_network(land: Land) -> None:
+    agent_id = land.l2("h1")
+    land.change(agent_id, configurations={"tunneling_ip": "172.30.0.1"})
+    network_id = land.network()
+    first = land.on(network_id, "h1")
+    assert first["binding:vif_type"] == "bridge"
+    assert first["binding:vif_details"] == {**BRIDGE, "tunnel_ip": "172.30.0.1"}
+    assert first == land.read_port(first)
+    assert land.interests(network_id) == {"h1": ("held", 1)}
+    (row,) = land.world.rows(interest)
+    assert row["cause"] == "host" and row["behind_since"] is not None
+    land.on(network_id, "h1")
+    assert land.here(network_id) == {"h1": (2, 1)} and land.interests(network_id) == {"h1": ("held", 1)}
+
+
+def test_the_last_port_takes_the_network_along_and_the_next_one_brings_another_epoch(land: Land) -> None:
+    land.l2("h1")
+    network_id = land.network()
+    ports = [land.on(network_id, "h1") for _ in range(2)]
+    for made, state in zip(ports, ("held", "released"), strict=True):
+        land.ports.delete(ADMIN, made["id"], None)
+        assert land.interests(network_id) == {"h1": (state, 1)}
+    land.on(network_id, "h1")
+    assert land.interests(network_id) == {"h1": ("held", 2)}
+    land.check()
+
+
+def _dead(land: Land) -> None:
+    land.world.silent(land.l2("h1"))
+
+
+def _disabled(land: Land) -> None:
+    land.change(land.l2("h1"), admin_state_up=False)
+
+
+@pytest.mark.parametrize(
+    ("prepare", "words"),
+    [
+        (lambda land: None, "There is no Linux bridge agent on host h1."),
+        (_dead, "The Linux bridge agent on host h1 is dead."),
+        (_disabled, "The Linux bridge agent on host h1 is disabled."),
+        (lambda land: land.l2("h1", "flat:physnet1"), "The Linux bridge agent on host h1 does not reach vxlan."),
+        (lambda land: land.world.agent("h1"), "There is no Linux bridge agent on host h1."),
+    ],
+)
+def test_what_cannot_be_plugged_is_refused_with_the_reason(small: Land, prepare: Any, words: str) -> None:
+    prepare(small)
+    network_id = small.network()
+    for made in (small.on(network_id, "h1"), small.host(small.port(network_id), "h1")):
+        assert (made["binding:vif_type"], made["binding:vif_details"]) == ("binding_failed", {"reason": words})
+        assert made["binding:host_id"] == "h1" and made["status"] == "DOWN"
+    assert small.here(network_id) == {} and small.interests(network_id) == {}
+
+
+def test_a_vnic_type_that_no_bridge_has_a_place_for(small: Land) -> None:
+    small.l2("h1")
+    network_id = small.network()
+    made = small.on(network_id, "h1")
+    direct = small.put(made, **{"binding:vnic_type": "direct"})
+    assert direct["binding:vif_type"] == "binding_failed" and "direct" in direct["binding:vif_details"]["reason"]
+    assert small.interests(network_id) == {"h1": ("released", 1)}
+    assert small.put(made, **{"binding:vnic_type": "normal"})["binding:vif_type"] == "bridge"
+    assert small.interests(network_id) == {"h1": ("held", 2)}
+    small.check()
+
+
+def test_a_change_of_host_takes_from_one_and_gives_to_the_other(land: Land) -> None:
+    land.l2("h1"), land.l2("h2")
+    network_id = land.network()
+    made = land.on(network_id, "h1")
+    everything = {"wired": True, "status": "ACTIVE"}
+    land.database.write(lambda tx: tx.execute(sa.update(port).values(everything)))
+    moved = land.host(made, "h2")
+    assert (moved["binding:host_id"], moved["binding:vif_type"], moved["status"]) == ("h2", "bridge", "DOWN")
+    assert land.world.rows(port)[0]["wired"] is False
+    assert land.interests(network_id) == {"h1": ("released", 1), "h2": ("held", 1)}
+    assert land.changes()[-1] == (f"network/{network_id}", "port", made["id"], "update")
+    away = land.host(made, "")
+    assert (away["binding:vif_type"], away["binding:vif_details"]) == ("unbound", {})
+    assert land.interests(network_id) == {"h1": ("released", 1), "h2": ("released", 1)}
+    land.check()
+
+
+def test_a_change_of_something_else_leaves_the_binding_alone(small: Land) -> None:
+    agent_id = small.l2("h1")
+    made = small.on(small.network(), "h1")
+    small.world.silent(agent_id)
+    assert small.put(made, name="new")["binding:vif_type"] == "bridge"
+
+
+def test_moves_are_set_wise_and_told(land: Land) -> None:
+    land.l2("h1"), land.l2("h2")
+
+    def moved(count: int) -> int:
+        network_ids = [land.network() for _ in range(count)]
+        ports = [land.on(network_id, "h1") for network_id in network_ids]
+        hosts = {made["id"]: "h2" for made in ports}
+        with counted(land.database) as sent:
+            assert land.database.write(lambda tx: port_binding.move(tx, {**hosts, "gone": "h2"})) == set(hosts)
+        for made in ports:
+            found = land.read_port(made)
+            assert (found["binding:host_id"], found["binding:vif_type"], found["revision_number"]) == (
+                "h2",
+                "bridge",
+                1,
+            )
+            assert land.interests(made["network_id"]) == {"h1": ("released", 1), "h2": ("held", 1)}
+        assert {change[2] for change in land.changes() if change[3] == "update"} >= set(hosts)
+        return len(sent)
+
+    assert moved(1) == moved(40) <= 9
+    land.check()
+    before = land.changes()
+    same = {made["id"]: "h2" for made in land.all_ports()}
+    assert land.database.write(lambda tx: port_binding.move(tx, same)) == set(same)
+    assert land.changes() == before  # nothing to tell
+
+
+def test_binding_costs_a_few_statements_more(land: Land) -> None:
+    land.l2("h1")
+    network_id = land.network()
+    land.subnet(network_id, "10.0.0.0/24")
+    costs = []
+    for host in ("", "h1", "h1"):
+        with counted(land.database) as sent:
+            made = land.on(network_id, host)
+        costs.append(len(sent))
+    plain, first, second = costs
+    assert plain <= 10 and first <= plain + 4 and second <= plain + 3, costs
+    with counted(land.database) as sent:
+        land.ports.delete(ADMIN, made["id"], None)
+    assert len(sent) <= 12, sent
+
+
+def test_a_deleted_network_is_taken_off_the_hosts_of_its_dhcp_ports(land: Land) -> None:
+    land.l2("h1")
+    land.world.agent("h1")
+    network_id = land.network()
+    land.subnet(network_id, "10.0.0.0/24")
+    land.world.round()
+    assert land.interests(network_id)["h1"] in (("held", 1), ("released", 1))
+    assert len(land.world.rows(interest, interest.c.state == "held")) == 2  # the DHCP agent and the L2 agent
+    land.networks.delete(ADMIN, network_id, None)
+    assert len(land.world.rows(interest, interest.c.state == "released")) == 2
+    assert land.world.rows(presence) == []
+
+
+def test_a_dhcp_port_that_moves_is_taken_off_the_old_host_though_its_agents_never_return(land: Land) -> None:
+    for host in ("h1", "h2"):
+        land.l2(host)
+    old = land.world.agent("h1")
+    network_id = land.network()
+    land.subnet(network_id, "10.0.0.0/24")
+    land.world.round()
+    (dhcp,) = land.all_ports()
+    assert (dhcp["binding:host_id"], dhcp["binding:vif_type"]) == ("h1", "bridge")
+    land.world.agent("h2")
+    land.world.silent(old)
+    land.world.round()
+    moved = land.read_port(dhcp)
+    assert (moved["binding:host_id"], moved["binding:vif_type"]) == ("h2", "bridge")
+    assert land.here(network_id) == {"h1": (0, 1), "h2": (1, 1)}
+    held = {row["agent_id"] for row in land.world.rows(interest, interest.c.state == "held")}
+    hosts = {row["id"]: (row["agent_type"], row["host"]) for row in land.world.rows(agent)}
+    assert {hosts[agent_id] for agent_id in held} == {(kinds.DHCP_AGENT, "h2"), (kinds.L2_AGENT, "h2")}
+
+
+# Rebinding
+
+
+def test_an_agent_that_appears_gets_the_ports_that_waited_for_it(land: Land) -> None:
+    network_id = land.network()
+    waiting = [land.on(network_id, "h1") for _ in range(3)]
+    elsewhere = land.on(network_id, "h2")
+    land.announce(land.l2("h1"))
+    assert {land.read_port(made)["binding:vif_type"] for made in waiting} == {"bridge"}
+    assert land.read_port(waiting[0])["revision_number"] == 1
+    assert land.read_port(elsewhere)["binding:vif_type"] == "binding_failed"
+    assert land.interests(network_id) == {"h1": ("held", 1)} and land.here(network_id) == {"h1": (3, 1)}
+
+
+def test_an_agent_is_looked_at_twice_and_then_no_more(land: Land) -> None:
+    """A port written by a transaction that did not see the agent yet is found the second time."""
+    agent_id = land.l2("h1")
+    land.announce(agent_id)
+    late = land.on(land.network(), "h2")
+    values = {"binding_host_id": "h1"}
+    land.database.write(lambda tx: tx.execute(sa.update(port).where(port.c.id == late["id"]).values(values)))
+    assert rebinding.reconcile(land.database) == 0  # not yet
+    land.change(agent_id, ports_due_at=base.now())
+    assert rebinding.reconcile(land.database) == 1
+    assert land.read_port(late)["binding:vif_type"] == "bridge"
+    assert [row["ports_due_at"] for row in land.world.rows(agent)] == [None]
+    with counted(land.database) as sent:
+        rebinding.reconcile(land.database)
+    assert len(sent) == 1
+
+
+def test_what_fails_still_is_left_alone(small: Land) -> None:
+    network_id = small.network()
+    waiting = small.on(network_id, "h1")
+    agent_id = small.l2("h1")
+    small.world.silent(agent_id)
+    small.announce(agent_id)
+    small.world.beat(agent_id)
+    small.change(agent_id, capabilities={"reaches": ["flat:physnet1"]})
+    before = small.changes()
+    small.announce(agent_id)
+    failed = small.read_port(waiting)
+    assert failed["binding:vif_details"]["reason"] == "The Linux bridge agent on host h1 does not reach vxlan."
+    small.change(agent_id, capabilities={"reaches": ["vxlan"]})
+    assert len(small.changes()) == len(before) + 1
+    small.announce(agent_id)
+    assert small.read_port(waiting)["binding:vif_type"] == "bridge"
+
+
+def test_an_agent_that_was_deleted_and_came_again_holds_what_is_there(land: Land) -> None:
+    agent_id = land.l2("h1")
+    network_id = land.network()
+    land.on(network_id, "h1")
+    land.database.write(lambda tx: manual.delete_agent(tx, agent_id, OPERATOR))
+    assert land.interests(network_id) == {}
+    land.announce(land.l2("h1"))
+    assert land.interests(network_id) == {"h1": ("held", 1)}
+    land.check()
+
+
+def test_an_interest_in_what_is_not_there_is_released(small: Land) -> None:
+    agent_id = small.l2("h1")
+    network_id = small.network()
+    made = small.on(network_id, "h1")
+    gone = {"ports": 0}
+    small.database.write(lambda tx: tx.execute(sa.update(presence).values(gone)))
+    small.announce(agent_id)
+    assert small.interests(network_id) == {"h1": ("released", 1)}
+    assert made["binding:vif_type"] == "bridge"
+
+
+def test_a_new_tunnel_address_is_told_with_every_port_of_the_host(land: Land) -> None:
+    agent_id = land.l2("h1")
+    land.l2("h2")
+    network_id = land.network()
+    there, other = land.on(network_id, "h1"), land.on(network_id, "h2")
+    land.change(agent_id, configurations={"tunneling_ip": "172.30.0.9"})
+    before = len(land.changes())
+    land.announce(agent_id)
+    assert land.read_port(there)["binding:vif_details"]["tunnel_ip"] == "172.30.0.9"
+    assert land.changes()[before:] == [(f"network/{network_id}", "port", there["id"], "update")]
+    assert land.read_port(other) == other
+    land.announce(agent_id)
+    assert len(land.changes()) == before + 1
+
+
+# Races
+
+
+def test_racing_takers_of_the_last_ports_release_the_network(land: Land) -> None:
+    land.l2("h1")
+    for _ in range(3):
+        network_id = land.network()
+        ports = [land.on(network_id, "h1") for _ in range(4)]
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda made: land.ports.delete(ADMIN, made["id"], None), ports))
+        assert land.interests(network_id) == {"h1": ("released", 1)}
+    land.check()
+
+
+def test_whatever_races_the_books_are_right(land: Land) -> None:
+    hosts = ["h1", "h2", "h3"]
+    for host in hosts:
+        land.l2(host)
+    networks = [land.network() for _ in range(3)]
+    ports = [land.port(network_id) for network_id in networks for _ in range(4)]
+    rng = random.Random(7)
+
+    def move(chosen: list[Object], host: str) -> None:
+        land.database.write(lambda tx: port_binding.move(tx, {made["id"]: host for made in chosen}))
+
+    works: list[Any] = []
+    for _ in range(60):
+        host = rng.choice([*hosts, ""])
+        one, some = rng.choice(ports), rng.sample(ports, 5)
+        works.append(rng.choice([functools.partial(land.host, one, host), functools.partial(move, some, host)]))
+    with ThreadPoolExecutor(6) as pool:
+        for done in [pool.submit(work) for work in works]:
+            done.result()
+    land.check()
