@@ -27,7 +27,7 @@ LOG = logging.getLogger(__name__)
 
 SCOPE_TYPE = "router"
 # Reading links, rules and routes back costs some 10 ms a router; a process is read in microseconds, at each check.
-_DEEP_CHECK_PERIOD = 10.0
+DEEP_CHECK_PERIOD = 10.0  # s
 
 
 @dataclass
@@ -43,13 +43,16 @@ class _Service:
 class L3Driver(Driver):
     """The agents.base.driver.Driver of L3 agents. Thread-safe as long as one scope is with one thread."""
 
-    def __init__(self, host: str, state_dir: pathlib.Path, clock: Clock) -> None:
+    def __init__(
+        self, host: str, state_dir: pathlib.Path, clock: Clock, deep_check_period: float = DEEP_CHECK_PERIOD
+    ) -> None:
         """`host` as in the ports' binding:host_id. Raises Unavailable or OSError for what cannot work."""
         if not nft.available():
             raise errors.Unavailable(reason=nft.MISSING)
         self._host = host
         self._state_dir = state_dir.resolve()
         self._clock = clock
+        self._deep_check_period = deep_check_period
         self._announcer = Announcer(clock)
         self._services: dict[str, _Service] = {}
         home(self._state_dir).mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -151,7 +154,7 @@ class L3Driver(Driver):
     def _deep_trouble(self, service: _Service, radvd: Radvd) -> str | None:
         """What is wrong with links, addresses, routes and rules. Not at each check."""
         now, desired = self._clock.monotonic(), service.desired
-        if now - service.deep_checked_at < _DEEP_CHECK_PERIOD:
+        if now - service.deep_checked_at < self._deep_check_period:
             return None
         if trouble := namespace.difference(desired, namespace.read(desired)):
             return trouble
