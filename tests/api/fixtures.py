@@ -35,3 +35,13 @@ class FreshApi(fixture.GabbiFixture):
     def stop_fixture(self) -> None:
         Current.api.database.dispose()
         self._directory.cleanup()
+
+
+class FreshApiWithL3(FreshApi):
+    """And two L3 agents, and one that connects hosts."""
+
+    def start_fixture(self) -> None:
+        super().start_fixture()
+        Current.api.agent("node-1", agent_type="L3 agent", zone="east")
+        Current.api.agent("node-2", agent_type="L3 agent", zone="north")
+        Current.api.agent("node-2", agent_type="Linux bridge agent", zone="east")

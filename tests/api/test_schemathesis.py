@@ -112,6 +112,8 @@ class Guide:
     def _lead_body(self, body: Any) -> None:
         inner = [*body.values()] if isinstance(body, dict) else []
         bulk = [item for value in inner if isinstance(value, list) for item in value]
+        if isinstance(body, dict) and isinstance(body.get("router_id"), str):
+            body["router_id"] = self._existing("router", body["router_id"])
         for part in (body, *inner, *bulk):
             if isinstance(part, dict) and isinstance(part.get("floating_network_id"), str):
                 self._lead_floating(part)
@@ -137,6 +139,8 @@ class Guide:
         if "network_id" in parameters:
             parameters["id"], parameters["network_id"] = self._bound() or (parameters["id"], parameters["network_id"])
         elif "id" in parameters and service:
+            if "router_id" in parameters:
+                parameters["router_id"] = self._existing("router", parameters["router_id"])
             parameters["id"] = self._existing(service, parameters["id"])
 
     def _bound(self) -> tuple[str, str] | None:
@@ -159,6 +163,7 @@ def test_no_server_error_and_every_operation_succeeds(api: Api, monkeypatch: pyt
     monkeypatch.setattr(hypothesis, "target", lambda *args, **kwargs: None)
     for number in range(AGENTS):
         api.agent(f"node-{number}")
+        api.agent(f"node-{number}", agent_type="L3 agent")
     tally = Tally(api)
     schemathesis.openapi.format("cidr", _cidrs())
     schema = schemathesis.openapi.from_wsgi("/v2.0/openapi.json", tally, config=SchemathesisConfig.from_dict(CONFIG))

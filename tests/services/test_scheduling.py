@@ -40,7 +40,7 @@ def test_a_round_places_and_a_second_finds_nothing_to_do(world: World, service: 
     assert service.run_once() == 3
     with counted(world.database) as sent:
         assert service.run_once() == 0
-    assert len(sent) == 5  # the time, two kinds of work for the scheduler, two kinds of ports
+    assert len(sent) == 6  # the time, two kinds of work for the scheduler, and for ports
     assert [found["id"] for found in service.held(OPERATOR, "network", agent_id)] == sorted(nets)
     assert [found["host"] for found in service.holders(OPERATOR, "network", nets[0])] == ["h1"]
 
