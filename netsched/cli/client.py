@@ -65,8 +65,10 @@ class Client:
         if found:
             ids = "\n  ".join(f"{one['id']} {one.get('agent_type', '')}".rstrip() for one in found)
             raise CommandFailed(f"Several {collection} have the {by} '{name_or_id}'. Use an id:\n  {ids}")
-        singular = collection.rstrip("s")
-        raise CommandFailed(f"There is no {singular} with the id or {by} '{name_or_id}'. See: netsched {singular} list")
+        called, attribute = words(collection), by.rpartition("_")[2]
+        raise CommandFailed(
+            f"There is no {called} with the id or {attribute} '{name_or_id}'. See: netsched {called} list"
+        )
 
     def matching(self, collection: str, name_or_id: str, by: str = "name", **filters: Any) -> Sequence[dict[str, Any]]:
         """The object with that id or, if there is none, those with that value of the attribute `by`."""
@@ -107,6 +109,11 @@ class Client:
             "Start one with `netsched standalone` or `netsched-server --config-file FILE`, "
             "or name another with --os-endpoint URL or OS_ENDPOINT."
         )
+
+
+def words(collection: str) -> str:
+    """What one object of a collection is called in commands: ``network``, ``floating ip``."""
+    return {"floatingips": "floating ip"}.get(collection, collection.rstrip("s"))
 
 
 class Connected(Protocol):

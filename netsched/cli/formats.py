@@ -41,6 +41,13 @@ class Addresses(FormattableColumn[Any]):
         return ", ".join(one["ip_address"] for one in self._value or ())
 
 
+class Gateway(FormattableColumn[Any]):
+    """external_gateway_info where space is scarce: its addresses."""
+
+    def human_readable(self) -> str:
+        return ", ".join(one["ip_address"] for one in (self._value or {}).get("external_fixed_ips", ()))
+
+
 def inline(value: Any) -> str:
     """A nested value in one line: ``subnet_id=..., ip_address=...``."""
     if isinstance(value, Mapping):

@@ -18,10 +18,17 @@ NETWORK = Kind(
         "admin_state_up": "State",
         "shared": "Shared",
         "mtu": "MTU",
+        "router:external": "External",
+        "provider:network_type": "Type",
+        "provider:physical_network": "Physical network",
+        "provider:segmentation_id": "Segment",
         "availability_zones": "Zones",
         "availability_zone_hints": "Zone hints",
     },
 )
+
+_SWITCHES = ("shared", "router:external", "port_security_enabled")
+_PROVIDER = ("provider:network_type", "provider:physical_network", "provider:segmentation_id")
 
 
 class List(resource.List):
@@ -31,16 +38,18 @@ class List(resource.List):
       netsched network list
       netsched network list --project 8f1d... --long
       netsched network list --name web -f value -c ID
+      netsched network list --external
     """
 
     kind = NETWORK
-    filters = ("name", "project_id", "shared", "admin_state_up")
+    filters = ("name", "project_id", "shared", "admin_state_up", "router:external")
 
     def add_filters(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--name", default=ABSENT, help="Only those with this name.")
         parser.add_argument("--project", dest="project_id", default=ABSENT, help="Only those of this project id.")
         options.add_switch(parser, "shared", ("--share", "--no-share"), "Only those shared, or not.")
         options.add_switch(parser, "admin_state_up", ("--enable", "--disable"), "Only those enabled, or disabled.")
+        options.add_switch(parser, "router:external", ("--external", "--internal"), "Only those external, or not.")
 
 
 class Show(resource.Show):
@@ -60,6 +69,9 @@ class Create(resource.Create):
     examples:
       netsched network create web
       netsched network create web --availability-zone-hint rack-1 --share
+      netsched network create internet --external --provider-network-type flat --provider-physical-network physnet1
+      netsched network create floor-2 --provider-network-type vlan --provider-physical-network physnet1 \\
+        --provider-segment 102
     """
 
     kind = NETWORK
@@ -67,7 +79,8 @@ class Create(resource.Create):
     def add_options(self, parser: argparse.ArgumentParser) -> None:
         options.add_common(parser)
         options.add_project(parser)
-        options.add_switch(parser, "shared", ("--share", "--no-share"), "Whether all projects may use it.")
+        _add_switches(parser)
+        _add_provider(parser)
         parser.add_argument(
             "--availability-zone-hint",
             dest="availability_zone_hints",
@@ -78,8 +91,8 @@ class Create(resource.Create):
         )
 
     def body(self, client: Client, arguments: argparse.Namespace) -> dict[str, Any]:
-        names = ("description", "admin_state_up", "project_id", "shared", "availability_zone_hints")
-        return resource.given(arguments, *names)
+        names = ("description", "admin_state_up", "project_id", "availability_zone_hints")
+        return resource.given(arguments, *names, *_SWITCHES, *_PROVIDER)
 
 
 class Set(resource.Set):
@@ -88,6 +101,7 @@ class Set(resource.Set):
     examples:
       netsched network set web --name www
       netsched network set web --disable
+      netsched network set internet --external
     """
 
     kind = NETWORK
@@ -95,10 +109,10 @@ class Set(resource.Set):
     def add_options(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--name", default=ABSENT, help="New name.")
         options.add_common(parser)
-        options.add_switch(parser, "shared", ("--share", "--no-share"), "Whether all projects may use it.")
+        _add_switches(parser)
 
     def body(self, client: Client, arguments: argparse.Namespace) -> dict[str, Any]:
-        return resource.given(arguments, "name", "description", "admin_state_up", "shared")
+        return resource.given(arguments, "name", "description", "admin_state_up", *_SWITCHES)
 
 
 class Delete(resource.Delete):
@@ -109,3 +123,32 @@ class Delete(resource.Delete):
     """
 
     kind = NETWORK
+
+
+def _add_switches(parser: argparse.ArgumentParser) -> None:
+    options.add_switch(parser, "shared", ("--share", "--no-share"), "Whether all projects may use it.")
+    options.add_switch(parser, "router:external", ("--external", "--internal"), "Whether routers may lead to it.")
+    options.add_port_security(parser, "For ports that say nothing else: only their own addresses, or any.")
+
+
+def _add_provider(parser: argparse.ArgumentParser) -> None:
+    """Of what the network is made; for administrators."""
+    kind, physical, segment = _PROVIDER
+    parser.add_argument(
+        "--provider-network-type", dest=kind, choices=("flat", "vlan", "vxlan"), default=ABSENT, help="How it travels."
+    )
+    parser.add_argument(
+        "--provider-physical-network",
+        dest=physical,
+        metavar="NAME",
+        default=ABSENT,
+        help="The cable, as agents' mappings call it (flat, vlan).",
+    )
+    parser.add_argument(
+        "--provider-segment",
+        dest=segment,
+        metavar="ID",
+        type=int,
+        default=ABSENT,
+        help="VLAN or VXLAN id, instead of a free one.",
+    )

@@ -23,6 +23,12 @@ def add_switch(parser: argparse.ArgumentParser, attribute: str, names: tuple[str
         group.add_argument(name, dest=attribute, action="store_const", const=value, default=ABSENT, help=text)
 
 
+def add_port_security(parser: argparse.ArgumentParser, text: str) -> None:
+    """--enable-port-security or --disable-port-security."""
+    names = ("--enable-port-security", "--disable-port-security")
+    add_switch(parser, "port_security_enabled", names, text)
+
+
 def add_project(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--project", dest="project_id", default=ABSENT, help="Id of the owning project.")
 

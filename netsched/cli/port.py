@@ -29,6 +29,7 @@ PORT = Kind(
     },
 )
 _FIXED_IP = options.pairs({"subnet": "subnet_id", "ip-address": "ip_address"})
+_ADDRESS_PAIR = options.pairs({"ip-address": "ip_address", "mac-address": "mac_address"}, ("ip-address",))
 _DHCP_OPTION = options.pairs({"name": "opt_name", "value": "opt_value", "ip-version": "ip_version"}, ("name", "value"))
 _WRITABLE = (
     "description",
@@ -38,6 +39,8 @@ _WRITABLE = (
     "device_owner",
     "binding:host_id",
     "binding:vnic_type",
+    "port_security_enabled",
+    "allowed_address_pairs",
 )
 
 
@@ -79,10 +82,11 @@ class List(resource.List):
 
 
 class Show(resource.Show):
-    """Show one port.
+    """Show one port. Its binding:vif_type tells how it is plugged on its host; if that failed, binding:vif_details why.
 
     examples:
       netsched port show vm-1
+      netsched port show vm-1 -f value -c binding:vif_details
     """
 
     kind = PORT
@@ -97,6 +101,7 @@ class Create(resource.Create):
       netsched port create vm-1 --network web
       netsched port create vm-1 --network web --fixed-ip subnet=web-v4,ip-address=10.1.0.50
       netsched port create vm-1 --network web --extra-dhcp-option name=ntp-server,value=10.1.0.3
+      netsched port create vm-1 --network web --host compute-7 --allowed-address ip-address=10.1.0.200
     """
 
     kind = PORT
@@ -124,6 +129,7 @@ class Set(resource.Set):
       netsched port set vm-1 --host compute-7 --device 3d1e...
       netsched port set vm-1 --fixed-ip ip-address=10.1.0.51
       netsched port set vm-1 --no-fixed-ip
+      netsched port set vm-1 --host ''  (nowhere)
     """
 
     kind = PORT
@@ -138,6 +144,14 @@ class Set(resource.Set):
             const=[],
             default=ABSENT,
             help="Remove all addresses.",
+        )
+        parser.add_argument(
+            "--no-allowed-address",
+            dest="allowed_address_pairs",
+            action="store_const",
+            const=[],
+            default=ABSENT,
+            help="Remove all allowed addresses.",
         )
 
     def body(self, client: Client, arguments: argparse.Namespace) -> dict[str, Any]:
@@ -174,6 +188,16 @@ def _add_writable(parser: argparse.ArgumentParser) -> None:
         metavar="name=NAME,value=VALUE[,ip-version=4]",
         help="Sent to this port's DHCP client only; can be repeated.",
     )
+    parser.add_argument(
+        "--allowed-address",
+        dest="allowed_address_pairs",
+        type=_ADDRESS_PAIR,
+        action="append",
+        default=ABSENT,
+        metavar="ip-address=IP[,mac-address=MAC]",
+        help="What it may send from besides its own; can be repeated.",
+    )
+    options.add_port_security(parser, "Only its own and the allowed addresses, or any.")
     parser.add_argument("--mac-address", default=ABSENT, help="MAC address instead of a generated one.")
     parser.add_argument("--device", dest="device_id", default=ABSENT, help="Id of what uses the port.")
     parser.add_argument("--device-owner", default=ABSENT, help="Kind of what uses the port: compute:nova.")

@@ -13,12 +13,12 @@ from typing import Any, ClassVar
 
 from cliff import command, lister, show
 
-from netsched.cli.client import Client, CommandFailed, connected
-from netsched.cli.formats import Addresses, Alive, Structure, UpDown, with_examples
+from netsched.cli.client import Client, CommandFailed, connected, words
+from netsched.cli.formats import Addresses, Alive, Gateway, Structure, UpDown, with_examples
 
 ABSENT = argparse.SUPPRESS
 # Everything else that is no plain value becomes a Structure.
-_IN_LISTS: Mapping[str, Callable[[Any], Any]] = {"fixed_ips": Addresses}
+_IN_LISTS: Mapping[str, Callable[[Any], Any]] = {"fixed_ips": Addresses, "external_gateway_info": Gateway}
 _FORMATTERS: Mapping[str, Callable[[Any], Any]] = {"alive": Alive, "admin_state_up": UpDown}
 
 
@@ -32,6 +32,11 @@ class Kind:
     more: Mapping[str, str]
     name_attribute: str = "name"
     order: tuple[str, ...] = ("name",)
+
+    @property
+    def words(self) -> str:
+        """What it is called in commands."""
+        return words(self.collection)
 
     def table(self, objects: Sequence[Mapping[str, Any]], long: bool) -> tuple[list[str], list[list[Any]]]:
         chosen = {**self.columns, **self.more} if long else self.columns
@@ -103,10 +108,12 @@ class Create(show.ShowOne):
     """Makes one object and shows it."""
 
     kind: ClassVar[Kind]
+    has_name: ClassVar[bool] = True
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = with_examples(super().get_parser(prog_name))
-        parser.add_argument("name", metavar="NAME", help=f"Name of the {self.kind.singular}.")
+        if self.has_name:
+            parser.add_argument("name", metavar="NAME", help=f"Name of the {self.kind.words}.")
         self.add_options(parser)
         return parser
 
@@ -118,7 +125,8 @@ class Create(show.ShowOne):
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[list[str], list[Any]]:
         client = connected(self)
-        body = {self.kind.singular: {"name": parsed_args.name, **self.body(client, parsed_args)}}
+        name = {"name": parsed_args.name} if self.has_name else {}
+        body = {self.kind.singular: {**name, **self.body(client, parsed_args)}}
         return details(client.post(f"/{self.kind.collection}", body)[self.kind.singular])
 
 
@@ -126,6 +134,7 @@ class Set(command.Command):
     """Changes attributes of one object."""
 
     kind: ClassVar[Kind]
+    verb: ClassVar[str] = "set"
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = with_examples(super().get_parser(prog_name))
@@ -143,7 +152,7 @@ class Set(command.Command):
         client = connected(self)
         body = self.body(client, parsed_args)
         if not body:
-            raise CommandFailed(f"Nothing to change was given. See: netsched {self.kind.singular} set --help")
+            raise CommandFailed(f"Nothing to change was given. See: netsched {self.kind.words} {self.verb} --help")
         found = find(client, self.kind, parsed_args)
         client.put(f"/{self.kind.collection}/{found['id']}", {self.kind.singular: body})
 
@@ -172,8 +181,8 @@ class Delete(command.Command):
 
 def add_reference(parser: argparse.ArgumentParser, kind: Kind, **changes: Any) -> None:
     """The positional argument that says which object is meant; agents, whose name is a host, may need their type."""
-    text = f"Id or {kind.name_attribute} of the {kind.singular}."
-    parser.add_argument("reference", metavar=kind.singular.upper(), help=text, **changes)
+    text = f"Id or {kind.name_attribute.rpartition('_')[2]} of the {kind.words}."
+    parser.add_argument("reference", metavar=kind.words.upper().replace(" ", "-"), help=text, **changes)
     if kind.name_attribute == "host":
         parser.add_argument("--type", help="Agent type, where several agents are on the host: 'DHCP agent'.")
 

@@ -21,6 +21,7 @@ examples:
   netsched standalone                start a small deployment here (see netsched standalone --help)
   netsched agent list                who is there, and who is alive
   netsched explain network NAME      where a network is served, and why there
+  netsched explain router NAME       where a router is served, and why there
   netsched status                    how the server is
   netsched --os-cloud prod agent list -f json
 """

@@ -22,12 +22,15 @@ _DONE = {
 }
 
 
-def tell(name: str, reasons: Record, width: int = 100) -> str:
-    """`reasons` is {"slots": [...], "history": [...]}; attributes that an older server lacks are left out."""
+def tell(name: str, reasons: Record, width: int = 100, unwanted: str = "nothing wants it") -> str:
+    """`reasons` is {"slots": [...], "history": [...]}; attributes that an older server lacks are left out.
+
+    `unwanted`: why there may be no slot at all.
+    """
     slots, history = reasons.get("slots") or [], reasons.get("history") or []
     lines = [name]
     if not slots:
-        lines.append("  is not scheduled: it has no subnet with DHCP.")
+        lines.append(f"  is not scheduled: {unwanted}.")
     for slot in slots:
         lines += ["", *_slot(slot, _hosts(slot, history), width)]
     if history:
