@@ -69,16 +69,18 @@ def reserve(tx: Transaction, applied: Mapping[str, int]) -> None:
     """DHCP agents that hold these networks have applied them up to these positions; one statement for 1,000.
 
     Ports that were told by then have their reservations: no row of theirs in the log is without a position or beyond.
+    That is to be seen where the log still has all rows beyond, or there are none.
     """
+    log, at = change.log, change.scope_position
+    name = sa.literal(scope.key("network", "")).concat(port.c.network_id)
     for batch in query.batches(sorted(applied.items())):
         here = port.c.network_id.in_([network_id for network_id, _ in batch])
         reached = sa.case(dict(batch), value=port.c.network_id, else_=-1)
-        news = sa.exists().where(
-            change.log.c.scope == sa.literal(scope.key("network", "")).concat(port.c.network_id),
-            change.log.c.object_id == port.c.id,
-            sa.or_(change.log.c.position.is_(None), change.log.c.position > reached),
-        )
-        _reserve(tx, here, ~news)
+        beyond = sa.or_(log.c.position.is_(None), log.c.position > reached)
+        news = sa.exists().where(log.c.scope == name, log.c.object_id == port.c.id, beyond)
+        complete = sa.select(change.log_state.c.floor).scalar_subquery() <= reached
+        newest = sa.exists().where(at.c.scope == name, at.c.position <= reached)
+        _reserve(tx, here, ~news, sa.or_(complete, newest))
 
 
 def release(tx: Transaction, network_ids: Collection[str]) -> None:

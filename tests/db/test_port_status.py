@@ -12,6 +12,7 @@ from netsched.db import change, port_status
 from netsched.db.port import port
 from netsched.db.port_status import Wired
 from netsched.db.session import Database
+from netsched.db.transaction import Transaction
 from tests.cloud import ADMIN, Cloud, Object
 from tests.db.placements import World
 from tests.statements import counted
@@ -72,6 +73,25 @@ def test_with_dhcp_it_waits_for_its_reservation(wires: Wires) -> None:
     assert wires.status(made) == "DOWN"
     position = wires.stamp()
     wires.serve(network_id, position - 1)
+    assert wires.status(made) == "DOWN"
+    wires.serve(network_id, position)
+    assert wires.status(made) == "ACTIVE"
+
+
+def test_what_the_log_has_forgotten_counts_only_for_who_has_everything(wires: Wires) -> None:
+    network_id = wires.network()
+    wires.subnet(network_id, "10.0.0.0/24")
+    old = wires.stamp()
+    made = wires.port(network_id, **ON_H1)
+    wires.say(made)
+    position = wires.stamp()
+
+    def forget(tx: Transaction) -> None:
+        tx.execute(sa.delete(change.log))
+        tx.execute(sa.update(change.log_state).values(floor=position + 5))
+
+    wires.database.write(forget)
+    wires.serve(network_id, old)
     assert wires.status(made) == "DOWN"
     wires.serve(network_id, position)
     assert wires.status(made) == "ACTIVE"

@@ -45,8 +45,8 @@ def store(tx: Transaction, beats: Mapping[str, rpc.Beat]) -> None:
 
 
 def _serving(beat: rpc.Beat) -> Iterator[rpc.Applied]:
-    """Networks that a DHCP agent says to serve."""
+    """Networks of which a DHCP agent has something in force."""
     if beat.agent_type == kinds.DHCP_AGENT:
         for one in beat.applied:
-            if one.position != holder.REMOVED and scope.split(one.scope)[0] == "network":
+            if one.position > 0 and scope.split(one.scope)[0] == "network":
                 yield one
