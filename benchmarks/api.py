@@ -16,7 +16,7 @@ from benchmarks.measure import Call, Load, percentile
 from benchmarks.report import Result
 from benchmarks.site import Deployment, Site
 from netsched import clock
-from netsched.db import schema
+from netsched.db import schema, segment
 from netsched.db.session import Database
 from netsched.rpc.direct import DirectTransport
 from netsched.server import wiring
@@ -127,6 +127,7 @@ def _statements(site: Site) -> dict[str, int]:
     conf = cfg.ConfigOpts()
     conf([])
     server = wiring.Server(wiring.Settings(), database, DirectTransport(), Policy(conf), clock.SystemClock())
+    segment.configure(database, server.settings.provider)
     found: dict[str, int] = {}
 
     def do(operation: str, calls: list[Call]) -> list[Any]:

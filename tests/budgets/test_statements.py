@@ -9,6 +9,7 @@ import pytest
 from netsched.db.session import Database
 from netsched.model.query import Query
 from tests.cloud import ADMIN, SLAAC, TENANT, Cloud, Object
+from tests.land import Land
 from tests.statements import counted
 
 
@@ -47,6 +48,15 @@ def test_creating(cloud: Cloud) -> None:
         assert len(sent) <= 10, sent
 
 
+def test_networks_of_every_kind_and_many_of_them(cloud: Cloud) -> None:
+    flat = {"provider:network_type": "flat", "provider:physical_network": "physnet1", "router:external": True}
+    inside = {"provider:network_type": "vxlan", "provider:segmentation_id": 77_777}
+    outside = {"provider:network_type": "vxlan", "provider:segmentation_id": 7_777_777}
+    for bodies in ([flat], [inside], [outside], [{}] * 100, [*[{}] * 50, *[inside | {"provider:segmentation_id": 5}]]):
+        assert cost(cloud, cloud.networks.create, ADMIN, bodies) <= 9, bodies[-1]
+    assert cost(cloud, cloud.networks.update, ADMIN, cloud.network(), {"admin_state_up": False}, None) <= 9
+
+
 def test_a_port_costs_ten_and_the_thousandth_no_more(cloud: Cloud) -> None:
     network_id = cloud.network(TENANT)
     cloud.subnet(network_id, "10.0.0.0/16", TENANT)
@@ -83,7 +93,46 @@ def test_deleting(cloud: Cloud) -> None:
     assert cost(cloud, cloud.ports.delete, ADMIN, port["id"], None) <= 10
     assert cost(cloud, cloud.subnets.delete, ADMIN, subnets[0]["id"], None) <= 12
     cloud.port(network_id, device_owner="network:dhcp")
-    assert cost(cloud, cloud.networks.delete, ADMIN, network_id, None) <= 13
+    assert cost(cloud, cloud.networks.delete, ADMIN, network_id, None) <= 15  # with its segment and L2 agents
+
+
+def test_routers(database: Database) -> None:
+    land = Land(database)
+    outside, other = land.external("203.0.113.0/24"), land.external("198.51.100.0/24")
+    subnets = [land.inside(f"10.0.{n}.0/24") for n in range(12)]
+    land.router(outside, subnets[0])  # first use is not counted
+    router_id = land.router(None)
+    assert cost(land, land.routers.create, TENANT, [{}]) <= 4
+    gateway = {"external_gateway_info": {"network_id": outside}}
+    assert cost(land, land.routers.create, TENANT, [gateway]) <= 13
+    assert cost(land, land.routers.create, TENANT, [gateway] * 50) <= 14
+    assert cost(land, land.routers.update, TENANT, router_id, {"name": "r"}, None) <= 6
+    assert cost(land, land.routers.update, TENANT, router_id, gateway, None) <= 19
+    for subnet in subnets[1:]:  # the last costs no more than the first
+        assert cost(land, land.routers.add_interface, TENANT, router_id, None, subnet["id"]) <= 14
+    port = land.port(subnets[0]["network_id"], TENANT)
+    assert cost(land, land.routers.add_interface, TENANT, router_id, port["id"], None) <= 11
+    moved = {"external_gateway_info": {"network_id": other}}
+    assert cost(land, land.routers.update, TENANT, router_id, moved, None) <= 26
+    routes = [{"destination": f"192.0.2.{n}/32", "nexthop": "10.0.1.9"} for n in range(30)]
+    assert cost(land, land.routers.add_routes, TENANT, router_id, routes) <= 8
+    assert cost(land, land.routers.remove_routes, TENANT, router_id, routes) <= 8
+    for subnet in subnets:
+        assert cost(land, land.routers.remove_interface, TENANT, router_id, None, subnet["id"]) <= 12
+    assert cost(land, land.routers.delete, TENANT, router_id, None) <= 17
+
+
+def test_listing_five_hundred_routers(database: Database) -> None:
+    land = Land(database)
+    outside = land.external("10.0.0.0/16", "2001:db8::/64")
+    for _ in range(5):
+        land.routers.create(TENANT, [{"external_gateway_info": {"network_id": outside}}] * 100)
+    with counted(database) as sent:
+        found = land.routers.list(TENANT, Query(limit=1000, sorts=(("name", True),)))
+    assert len(found) == 500 and all(len(one["external_gateway_info"]["external_fixed_ips"]) == 2 for one in found)
+    assert len(sent) <= 2, sent
+    assert cost(land, land.routers.list, TENANT, Query(limit=500, marker=found[9]["id"])) <= 3
+    assert cost(land, land.routers.get, TENANT, found[0]["id"]) <= 2
 
 
 def test_showing(cloud: Cloud) -> None:

@@ -73,6 +73,30 @@ def test_networks_subnets_and_ports(deployment: Deployment) -> None:
     assert deployment.run("network", "list", "-f", "json").json == []
 
 
+def test_external_and_provider_networks(deployment: Deployment) -> None:
+    as_json = ["-f", "json"]
+    flat = ["--provider-network-type", "flat", "--provider-physical-network", "physnet1"]
+    vxlan = ["--provider-network-type", "vxlan", "--provider-segment", "4711"]
+    created, chosen, external, internal, by_type, _, shown = openstack(
+        deployment,
+        ["network", "create", "--external", *flat, "pub", *as_json],
+        ["network", "create", "--disable-port-security", *vxlan, "web", *as_json],
+        ["network", "list", "--external", *as_json],
+        ["network", "list", "--internal", "--long", *as_json],
+        ["network", "list", "--provider-network-type", "vxlan", "--provider-segment", "4711", *as_json],
+        ["network", "set", "--internal", "--enable-port-security", "pub"],
+        ["network", "show", "pub", *as_json],
+    )
+    assert (created["router:external"], created["mtu"], created["port_security_enabled"]) == (True, 1500, True)
+    assert (created["provider:network_type"], created["provider:physical_network"]) == ("flat", "physnet1")
+    assert created["provider:segmentation_id"] is None
+    assert (chosen["provider:segmentation_id"], chosen["mtu"], chosen["port_security_enabled"]) == (4711, 1450, False)
+    assert [one["Name"] for one in external] == ["pub"]
+    assert [(one["Name"], one["Network Type"]) for one in internal] == [("web", "vxlan")]
+    assert [one["Name"] for one in by_type] == ["web"]
+    assert shown["router:external"] is False
+
+
 def test_agents_and_their_networks(web: Deployment) -> None:
     as_json = ["-f", "json"]
     agents, (first,) = openstack(

@@ -12,11 +12,14 @@ import pytest
 import sqlalchemy as sa
 
 from netsched import errors
+from netsched.db import port_change
 from netsched.db.address import free_range
 from netsched.db.binding import binding
 from netsched.db.session import Database
 from netsched.model.query import Query
-from tests.cloud import ADMIN, DHCP, OTHER, TENANT, Cloud
+from tests.cloud import ADMIN, DHCP, OTHER, ROUTER, TENANT, Cloud
+
+GATEWAY, FLOATINGIP = "network:router_gateway", "network:floatingip"
 
 
 @pytest.fixture
@@ -58,6 +61,82 @@ def test_subnets_are_listed_oldest_first(cloud: Cloud) -> None:
     made = [cloud.subnet(network_id, f"10.0.{n}.0/24")["id"] for n in range(3)]
     assert cloud.networks.get(ADMIN, network_id)["subnets"] == made
     assert cloud.networks.get(ADMIN, network_id)["revision_number"] == 0
+
+
+def test_an_external_network_is_seen_by_all_with_its_subnets_but_has_no_ports_of_theirs(cloud: Cloud) -> None:
+    outside = cloud.network(ADMIN, **{"router:external": True})
+    subnet = cloud.subnet(outside, "203.0.113.0/24")
+    cloud.network(ADMIN)
+    assert [n["id"] for n in cloud.networks.list(TENANT, Query())] == [outside]
+    assert cloud.networks.get(TENANT, outside)["router:external"] is True
+    assert [s["id"] for s in cloud.subnets.list(TENANT, Query())] == [subnet["id"]]
+    with pytest.raises(errors.ExternalNetworkNotForPorts, match=f"external network {outside}"):
+        cloud.port(outside, TENANT)
+    assert cloud.all_ports() == []
+    cloud.port(outside, ADMIN)
+    cloud.networks.update(ADMIN, outside, {"shared": True}, None)
+    cloud.port(outside, TENANT)
+    own = cloud.network(TENANT, **{"router:external": True})
+    cloud.port(own, TENANT)
+
+
+def test_networks_are_filtered_by_being_external(cloud: Cloud) -> None:
+    outside, inside = cloud.network(**{"router:external": True}), cloud.network()
+    for wanted, found in ((True, outside), ("false", inside)):
+        assert [n["id"] for n in cloud.networks.list(ADMIN, Query({"router:external": (wanted,)}))] == [found]
+
+
+@pytest.mark.parametrize("owner", [GATEWAY, FLOATINGIP])
+def test_a_network_stays_external_while_it_is_used_as_such(cloud: Cloud, owner: str) -> None:
+    outside = cloud.network(**{"router:external": True})
+    cloud.subnet(outside, "203.0.113.0/24")
+    cloud.port(outside)  # an ordinary one is no reason
+    used = _owned(cloud, outside, owner)
+    with pytest.raises(errors.ExternalNetworkInUse):
+        cloud.networks.update(ADMIN, outside, {"router:external": False, "name": "x"}, None)
+    still = cloud.networks.get(ADMIN, outside)
+    assert still["router:external"] is True and still["name"] == ""
+    cloud.networks.update(ADMIN, outside, {"router:external": True, "name": "x"}, None)
+    cloud.database.write(lambda tx: port_change.remove(tx, used, None))
+    assert cloud.networks.update(ADMIN, outside, {"router:external": False}, None)["router:external"] is False
+
+
+def test_sharing_may_end_while_others_only_pass_through(cloud: Cloud) -> None:
+    outside = cloud.network(shared=True, **{"router:external": True})
+    cloud.subnet(outside, "203.0.113.0/24")
+    for owner in (GATEWAY, FLOATINGIP):
+        _owned(cloud, outside, owner)
+    assert cloud.networks.update(ADMIN, outside, {"shared": False}, None)["shared"] is False
+
+
+def _owned(cloud: Cloud, network_id: str, owner: str) -> str:
+    """The id of a port as the service makes it for routers and floating IPs: in no project."""
+    body = {"network_id": network_id, "device_owner": owner, "device_id": "of-somebody", "project_id": ""}
+    return str(cloud.database.write(lambda tx: port_change.insert_many(tx, [body]))[0]["id"])
+
+
+def test_routers_hear_of_their_networks_and_subnets(cloud: Cloud) -> None:
+    """What changed is logged in the scope of each router that has a port there, once."""
+    network_id, elsewhere = cloud.network(), cloud.network()
+    subnet = cloud.subnet(network_id, "10.0.0.0/24")
+    for router in ("r1", "r1", "r2"):
+        body = {"network_id": network_id, "device_owner": ROUTER, "device_id": router}
+        cloud.database.write(lambda tx, body=body: port_change.insert_many(tx, [body]))
+    before = len(cloud.changes())
+    cloud.networks.update(ADMIN, network_id, {"admin_state_up": False}, None)
+    cloud.subnets.update(ADMIN, subnet["id"], {"dns_nameservers": ["9.9.9.9"]}, None)
+    cloud.networks.update(ADMIN, elsewhere, {"admin_state_up": False}, None)
+    assert sorted(cloud.changes()[before:]) == sorted(
+        [(scope, "network", network_id, "update") for scope in (f"network/{network_id}", "router/r1", "router/r2")]
+        + [(scope, "subnet", subnet["id"], "update") for scope in (f"network/{network_id}", "router/r1", "router/r2")]
+        + [(f"network/{elsewhere}", "network", elsewhere, "update")]
+    )
+
+
+def test_port_security_is_kept_and_changed(cloud: Cloud) -> None:
+    network_id = cloud.network(port_security_enabled=False)
+    assert cloud.networks.get(ADMIN, network_id)["port_security_enabled"] is False
+    assert cloud.networks.update(ADMIN, network_id, {"port_security_enabled": True}, None)["port_security_enabled"]
 
 
 def test_an_update_counts_revisions_and_is_logged(cloud: Cloud) -> None:
