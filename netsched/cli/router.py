@@ -218,7 +218,6 @@ class AddPort(_Port):
     """Make a port an interface of a router, with the addresses that the port has.
 
     examples:
-      netsched port create leg --network web --fixed-ip ip-address=10.1.0.254
       netsched router add port edge leg
     """
 
