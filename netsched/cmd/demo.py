@@ -1,14 +1,14 @@
-"""The demo: from a REST call to a leased address, through the death of an agent, on this machine alone.
+"""The demo: a tenant's network across hosts, and through the death of a network node, on this machine alone.
 
-Three DHCP agents run on three private hosts; a fourth private host is the tenant's machine. Until there is an L2 agent,
-the demo itself joins the bridges of its one network with a cable from each host to a fabric.
+Two network nodes run DHCP, L3 and L2 agents, two compute nodes an L2 agent each; all of them are private hosts, joined
+by an underlay, and the network nodes by one more wire to the world outside. Machines are namespaces that netsched-vif
+plugs in.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import os
 import pathlib
 import shutil
@@ -17,31 +17,31 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from netsched import errors
-from netsched.agents.dhcp import compute
-from netsched.agents.kernel.host import Fabric, Host
 from netsched.cmd import start
-from netsched.cmd.standalone import Standalone
+from netsched.cmd.site import Site
 
-HOSTS = ("node-1", "node-2", "node-3")
+NETWORK_NODES = ("net-1", "net-2")
+COMPUTE_NODES = ("cmp-1", "cmp-2")
+WORLD = "203.0.113.1"
 INTERVAL = 1.0  # s between heartbeats; 10 by default, which would make the demo wait for 40 s
-EPILOG = """The demo takes about half a minute, needs root (it makes network namespaces of its own, and touches nothing
+EPILOG = """The demo takes about a minute, needs root (it makes network namespaces of its own, and touches nothing
 else), and cleans up after itself, also on Ctrl-C.
 
 examples:
   ./tools/demo.sh
   ./tools/demo.sh --keep       leave it running and say what to try next"""
 
-# What a DHCP client does with its lease: sets the address. It also writes down what happened.
+# What a DHCP client does with its lease: sets address and default route. It also writes down what happened.
 CLIENT_SCRIPT = """#!/bin/sh
 echo "$1 $ip $serverid" >> {events}
 [ "$1" = deconfig ] && exec ip addr flush dev $interface scope global
 [ "$1" = bound ] || [ "$1" = renew ] || exit 0
-exec ip addr replace $ip/$mask dev $interface
+ip addr replace $ip/$mask dev $interface
+for gateway in $router; do ip route replace default via $gateway; done
 """
 
 
@@ -52,10 +52,7 @@ class Demo:
         self._began = time.monotonic()
         self._directory = directory
         self._closing = closing
-        self._hosts: dict[str, Host] = {}
-        self._cables: dict[str, str] = {}
-        self.network: dict[str, Any] = {}
-        self.port: dict[str, Any] = {}
+        self.ports: dict[str, dict[str, Any]] = {}
 
     def say(self, text: str) -> None:
         print(f"[{time.monotonic() - self._began:5.1f} s] {text}", flush=True)
@@ -63,150 +60,163 @@ class Demo:
     # Chapters
 
     def start(self) -> None:
-        conf = start.configure("netsched-demo", "", [])
-        conf.set_override("interval", INTERVAL, group="heartbeat")
-        conf.set_override("write_delay", 0.1, group="heartbeat")
-        self.deployment = Standalone(conf, self._directory, "127.0.0.1", 0)
-        self._closing.callback(self.deployment.stop)
-        self.deployment.start()
-        self.say(f"server with SQLite: {self.deployment.url}")
-        self._fabric = Fabric()
-        self._closing.callback(self._fabric.close)
-        for name in (*HOSTS, "tenant"):
-            self._hosts[name] = Host(name)
-            self._closing.callback(self._hosts[name].close)
-        for name in HOSTS:
-            self.deployment.add_agent(name, "linux", self._hosts[name].argv)
-        self.wait("three agents alive", lambda: sum(a["alive"] and a["state"] == "alive" for a in self.agents()) == 3)
-        self.say("three DHCP agents, each on a host of its own: " + ", ".join(HOSTS))
+        self.site = Site(self._directory, self._closing, INTERVAL)
+        self.say(f"server with SQLite: {self.site.url}")
+        for name in NETWORK_NODES:
+            self.site.add_node(name, ("dhcp", "l3", "l2"), physical=("public",))
+        for name in COMPUTE_NODES:
+            self.site.add_node(name, ("l2",))
+        self.world = self.site.outside("public", f"{WORLD}/24")
+        self.site.wait_for_agents()
+        self.say("network nodes net-1, net-2 (DHCP, L3, L2 agents), compute nodes cmp-1, cmp-2 (L2 agents)")
 
     def create(self) -> None:
-        self.network = self.rest("POST", "networks", {"network": {"name": "blue"}})["network"]
-        subnet = {"network_id": self.network["id"], "ip_version": 4, "cidr": "10.0.0.0/24", "name": "blue-v4"}
-        self.rest("POST", "subnets", {"subnet": subnet})
-        self.port = self.rest("POST", "ports", {"port": {"network_id": self.network["id"], "name": "web-1"}})["port"]
-        self.say(f"POST network blue, subnet 10.0.0.0/24, port web-1: {self.address} is reserved for {self.mac}")
-        bridge = compute.bridge(self.network["id"])
-        for name in HOSTS:
-            self._cables[name] = self._fabric.connect(self._hosts[name], "uplink0", bridge)
-        self._fabric.connect(self._hosts["tenant"], "eth0")
-        self._hosts["tenant"].run("ip", "link", "set", "eth0", "address", self.mac)
+        create = self.site.create
+        public = create(
+            "network",
+            name="public",
+            router__external=True,
+            provider__network_type="flat",
+            provider__physical_network="public",
+        )
+        create(
+            "subnet",
+            network_id=public["id"],
+            ip_version=4,
+            cidr="203.0.113.0/24",
+            gateway_ip=WORLD,
+            enable_dhcp=False,
+            allocation_pools=[{"start": "203.0.113.100", "end": "203.0.113.199"}],
+        )
+        self.router = create("router", name="edge", external_gateway_info={"network_id": public["id"]})
+        self.networks = {}
+        for name, cidr in (("blue", "10.0.0.0/24"), ("green", "10.0.1.0/24")):
+            network = self.networks[name] = create("network", name=name)
+            subnet = create("subnet", network_id=network["id"], ip_version=4, cidr=cidr, name=f"{name}-v4")
+            path = f"routers/{self.router['id']}/add_router_interface"
+            self.site.rest("PUT", path, {"subnet_id": subnet["id"]})
+        for name, network in (("web-1", "blue"), ("web-2", "blue"), ("db-1", "green")):
+            self.ports[name] = create("port", network_id=self.networks[network]["id"], name=name)
+        self.floating = create("floatingip", floating_network_id=public["id"], port_id=self.ports["web-1"]["id"])
+        self.say(
+            "networks blue and green, router edge between them and public, ports web-1, web-2 (blue), db-1 (green)"
+        )
+        self.say(f"floating IP {self.floating['floating_ip_address']} for web-1, {self.address('web-1')}")
 
-    def bound(self) -> str:
-        """Returns the host that has the network."""
-        took = self.wait("the network is bound", lambda: self.holder() is not None)
-        holder = str(self.holder())
-        self.say(f"bound to the agent on {holder} after {took:.1f} s, because {self.because()}")
-        took = self.wait(f"dnsmasq is up on {holder}", lambda: self.dnsmasq_on(holder) is not None)
-        self.say(f"dnsmasq is up on {holder}, pid {self.dnsmasq_on(holder)}")
-        return holder
+    def bound(self) -> None:
+        blue = self.networks["blue"]["id"]
+        took = self.site.wait("blue is bound", lambda: self.site.holder("network", blue))
+        took += self.site.wait("edge is bound", lambda: self.site.holder("router", self.router["id"]))
+        self.say(f"bound within {took:.1f} s: edge to the L3 agent on {self.holder()}, because {self.because()}")
+
+    def plug(self) -> None:
+        for name, node in (("web-1", "cmp-1"), ("web-2", "cmp-2"), ("db-1", "cmp-2")):
+            how = ("--address", "none") if name == "web-1" else ()
+            self.site.vif(node, "plug", self.ports[name]["id"], "--namespace", name, "--wait", "30", *how)
+        self.say("netsched-vif plugged web-1 into cmp-1, web-2 and db-1 into cmp-2; all three are ACTIVE")
 
     def lease(self) -> None:
         script = self._directory / "udhcpc.sh"
         self._events = self._directory / "lease-events"
         script.write_text(CLIENT_SCRIPT.format(events=self._events))
         script.chmod(0o755)
-        self._said = self._directory / "udhcpc.log"
-        with self._said.open("wb") as output:
-            command = ["udhcpc", "-f", "-i", "eth0", "-s", str(script), "-t", "10", "-T", "1"]
-            self._client = self._hosts["tenant"].popen(
-                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env={"PATH": os.environ["PATH"]}
+        command = f"udhcpc -f -i eth0 -s {script} -t 10 -T 1"
+        with (self._directory / "udhcpc.log").open("wb") as output:
+            self._client = self.site.popen(
+                "cmp-1", "web-1", command, stdin=subprocess.DEVNULL, stdout=output, stderr=output
             )
         self._closing.callback(end, self._client)
-        took = self.wait("a lease", lambda: self.times("bound") == 1)
+        took = self.site.wait("a lease", lambda: self.times("bound") == 1)
         leased = self.events()[-1].split()[1]
-        if leased != self.address:
-            raise errors.Conflict(reason=f"the client got {leased}, not {self.address}")
-        self.say(f"a DHCP client (udhcpc, pid {self._client.pid}) leased {self.address} after {took:.1f} s")
+        if leased != self.address("web-1"):
+            raise errors.Conflict(reason=f"the client got {leased}, not {self.address('web-1')}")
+        self.say(f"a DHCP client on web-1 leased {leased} after {took:.1f} s, across VXLAN from {self.dhcp_holder()}")
 
-    def disaster(self, holder: str) -> float:
-        """Returns when it happened."""
-        agent = self.deployment.children[holder, "dhcp"].process
-        assert agent is not None
-        self._fabric.set_link(self._cables[holder], up=False)
-        agent.kill()
-        agent.wait()
+    def traffic(self) -> None:
+        self.ping("web-1", self.address("web-2"), "web-1 on cmp-1 reaches web-2 on cmp-2 over VXLAN")
+        self.ping("web-1", self.address("db-1"), "web-1 reaches db-1 in the other network through the router")
+        self.ping("web-2", WORLD, f"web-2 reaches the world ({WORLD}) by SNAT")
+        public = self.floating["floating_ip_address"]
+        self.site.wait("the floating IP answers", lambda: self.world_reaches(public))
+        self.say(f"the world reaches web-1 at {public}")
+
+    def disaster(self) -> str:
+        """Returns the host that was lost."""
+        lost = self.holder()
+        dhcp = self.dhcp_holder()
+        self._since = time.monotonic()
+        self.site.cut_off(lost)
+        for kind in ("dhcp", "l3", "l2"):
+            self.site.kill(lost, kind)
+        self.say(f"{lost} loses all its cables, and its agents are killed with -9; edge was there")
+        if dhcp != lost:
+            self.site.kill(dhcp, "dhcp")
+            self.say(f"and so is the DHCP agent on {dhcp}, of which the host lives on")
+            self.site.restart(dhcp, "dhcp")
+            self.say("(which is started again at once, as systemd would: its dnsmasq never stopped)")
+        return lost
+
+    def move(self, lost: str) -> None:
+        site = self.site
+        site.wait("the router has moved", lambda: site.holder("router", self.router["id"]) not in (None, lost))
+        blue = self.networks["blue"]["id"]
+        site.wait("blue has moved", lambda: site.holder("network", blue) not in (None, lost))
         self.say(
-            f"{holder} loses its uplink and its agent is killed with -9; dnsmasq {self.dnsmasq_on(holder)} runs on"
+            f"edge is on {self.holder()} and blue's DHCP on {self.dhcp_holder()} {self.elapsed():.1f} s after it"
+            f" (heartbeats every {INTERVAL:.0f} s instead of 10 s, so dead means {4 * INTERVAL:.0f} s instead of 40 s)"
         )
-        return time.monotonic()
-
-    def move(self, before: str, since: float) -> str:
-        self.wait("it is dead", lambda: not self.agent_on(before)["alive"])
-        self.say(
-            f"dead after {time.monotonic() - since:.1f} s without a heartbeat"
-            f" (interval shortened from 10 s to {INTERVAL:.0f} s, so the limit is {4 * INTERVAL:.0f} s instead of 40 s)"
-        )
-        self.wait("the network has moved", lambda: self.holder() not in (None, before))
-        after = str(self.holder())
-        self.wait(f"dnsmasq is up on {after}", lambda: self.dnsmasq_on(after) is not None)
-        self.say(f"moved to {after}, {time.monotonic() - since:.1f} s after the disaster; its DHCP port went with it")
-        return after
-
-    def renew(self, after: str) -> None:
-        discovers = self.count("broadcasting discover")
+        public = self.floating["floating_ip_address"]
+        site.wait("the floating IP answers again", lambda: self.world_reaches(public), 60)
+        self.say(f"the world reaches web-1 at {public} again, {self.elapsed():.1f} s after the disaster")
+        self.ping("web-1", self.address("db-1"), "and web-1 reaches db-1 through the router")
         self._client.send_signal(signal.SIGUSR1)  # what the end of half the lease time would do
-        self.wait("the lease is renewed", lambda: self.times("renew") == 1)
-        if self.count("broadcasting discover") != discovers:
-            raise errors.Conflict(reason="the client had to start from scratch with a DISCOVER")
-        self.say(f"the same client process renewed {self.address} by unicast from {after}: no new DISCOVER")
+        site.wait("the lease is renewed", lambda: self.times("renew") == 1)
+        self.say(
+            f"web-1's client renewed {self.address('web-1')} from {self.dhcp_holder()}: same server address as before"
+        )
 
-    def back(self, before: str) -> None:
-        self._fabric.set_link(self._cables[before], up=True)
-        child = self.deployment.children[before, "dhcp"]
-        child.start(self.deployment.log_of(child))
-        took = self.wait(f"{before} has cleaned up", lambda: self.dnsmasq_on(before) is None and self.clean(before))
-        self.say(f"{before} returned, found that it lost the network, and cleaned up within {took:.1f} s")
-        self._client.send_signal(signal.SIGUSR1)
-        self.wait("another renewal", lambda: self.times("renew") == 2)
-        self.say("and the client renewed once more")
+    def back(self, lost: str) -> None:
+        self.site.join(lost)
+        for kind in ("dhcp", "l3", "l2"):
+            self.site.restart(lost, kind)
+        took = self.site.wait(f"{lost} has cleaned up", lambda: self.clean(lost), 60)
+        self.say(f"{lost} returned, found that it lost the router, and cleaned up within {took:.1f} s")
+        self.ping("web-1", WORLD, "and nothing was disturbed: web-1 reaches the world")
 
     # Facts
 
-    @property
-    def address(self) -> str:
-        return str(self.port["fixed_ips"][0]["ip_address"])
+    def address(self, name: str) -> str:
+        return str(self.ports[name]["fixed_ips"][0]["ip_address"])
 
-    @property
-    def mac(self) -> str:
-        return str(self.port["mac_address"])
+    def holder(self) -> str:
+        return str(self.site.holder("router", self.router["id"]))
 
-    def rest(self, method: str, path: str, body: Any = None) -> Any:
-        request = urllib.request.Request(f"{self.deployment.url}/v2.0/{path}", method=method)
-        request.add_header("Content-Type", "application/json")
-        data = None if body is None else json.dumps(body).encode()
-        with urllib.request.urlopen(request, data, timeout=30) as answer:
-            return json.load(answer)
-
-    def agents(self) -> list[dict[str, Any]]:
-        return list(self.rest("GET", "agents")["agents"])
-
-    def agent_on(self, host: str) -> dict[str, Any]:
-        return next(agent for agent in self.agents() if agent["host"] == host)
-
-    def holder(self) -> str | None:
-        agents = self.rest("GET", f"networks/{self.network['id']}/dhcp-agents")["agents"]
-        return agents[0]["host"] if agents else None
+    def dhcp_holder(self) -> str:
+        return str(self.site.holder("network", self.networks["blue"]["id"]))
 
     def because(self) -> str:
-        reasons = self.rest("GET", f"networks/{self.network['id']}/binding-reasons")["binding_reasons"]
+        reasons = self.site.rest("GET", f"routers/{self.router['id']}/binding-reasons")["binding_reasons"]
         decision = reasons["slots"][0]["decision"]
         scores = ", ".join(f"{name} {value:g}" for name, value in decision["candidates"][0]["scores"].items())
-        return (
-            f"of {len(decision['candidates'])} candidates it scored best ({scores}; equals are drawn by a stored seed)"
-        )
+        return f"of {len(decision['candidates'])} candidates it scored best ({scores})"
 
-    def dnsmasq_on(self, host: str) -> int | None:
-        """The pid of the network's living dnsmasq there."""
-        file = self.deployment.data / "agents" / host / "dhcp" / self.network["id"] / "pid"
-        with contextlib.suppress(OSError, ValueError):
-            pid = int(file.read_text())
-            if pathlib.Path(f"/proc/{pid}").exists():
-                return pid
-        return None
+    def ping(self, name: str, address: str, text: str) -> None:
+        node = "cmp-1" if name == "web-1" else "cmp-2"
+        self.site.wait(f"{name} reaches {address}", lambda: self.site.reaches(node, name, address), 60)
+        self.say(text)
 
-    def clean(self, host: str) -> bool:
-        return "qdhcp-" not in self._hosts[host].run("ip", "netns", "list")
+    def world_reaches(self, address: str) -> bool:
+        try:
+            self.world.run("ping", "-c", "1", "-w", "1", address)
+        except errors.Unavailable:
+            return False
+        return True
+
+    def clean(self, node: str) -> bool:
+        return f"qrouter-{self.router['id']}" not in self.site.on(node, "ip", "netns", "list")
+
+    def elapsed(self) -> float:
+        return time.monotonic() - self._since
 
     def events(self) -> list[str]:
         return self._events.read_text().splitlines() if self._events.exists() else []
@@ -214,18 +224,6 @@ class Demo:
     def times(self, event: str) -> int:
         """How often the client was told so: deconfig, bound, renew."""
         return sum(line.split()[0] == event for line in self.events())
-
-    def count(self, text: str) -> int:
-        return self._said.read_text().count(text)
-
-    def wait(self, what: str, condition: Callable[[], Any], timeout: float = 30.0) -> float:
-        """Seconds until the condition holds."""
-        began = time.monotonic()
-        while not condition():
-            if time.monotonic() - began > timeout:
-                raise errors.Unavailable(reason=f"{what}: not within {timeout:.0f} s; logs are in {self._directory}")
-            time.sleep(0.05)
-        return time.monotonic() - began
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
@@ -247,22 +245,23 @@ def interruptible() -> Iterator[None]:
 def story(demo: Demo) -> None:
     demo.start()
     demo.create()
-    before = demo.bound()
+    demo.bound()
+    demo.plug()
     demo.lease()
-    since = demo.disaster(before)
-    after = demo.move(before, since)
-    demo.renew(after)
-    demo.back(before)
+    demo.traffic()
+    lost = demo.disaster()
+    demo.move(lost)
+    demo.back(lost)
 
 
 def keep(demo: Demo) -> None:
     print(f"""
 It goes on running. In another terminal:
-  export OS_ENDPOINT={demo.deployment.url} OS_AUTH_TYPE=none
+  export OS_ENDPOINT={demo.site.url} OS_AUTH_TYPE=none
   .venv/bin/netsched agent list
-  .venv/bin/netsched explain network blue
-  .venv/bin/netsched port create --network blue web-2
-  tail -f {demo.deployment.log_of(demo.deployment.children["node-1", "dhcp"])}
+  .venv/bin/netsched topology edge
+  .venv/bin/netsched explain router edge
+  tail -f {demo.site.deployment.data}/log/net-1-l3.log
 Ctrl-C ends it and cleans up.""")
     with contextlib.suppress(KeyboardInterrupt):
         while True:

@@ -21,6 +21,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from oslo_config import cfg
+
 from netsched import errors
 from netsched.agents.kernel import netns
 from netsched.agents.kernel.host import Fabric, Host
@@ -50,10 +52,11 @@ class Site:
 
         What it makes goes when `closing` does. Raises NetschedError.
         """
-        self._directory = directory
+        self.directory = directory
         self._closing = closing
         self._fabrics: dict[str, Fabric] = {}
         self.nodes: dict[str, Node] = {}
+        cfg.CONF.reset()  # a process may have had another site before
         conf = start.configure("netsched-site", "", [])
         conf.set_override("interval", interval, group="heartbeat")
         conf.set_override("write_delay", min(0.8, interval / 10), group="heartbeat")
@@ -197,7 +200,7 @@ class Site:
         began = time.monotonic()
         while not condition():
             if time.monotonic() - began > timeout:
-                raise errors.Unavailable(reason=f"{what}: not within {timeout:.0f} s; logs are in {self._directory}")
+                raise errors.Unavailable(reason=f"{what}: not within {timeout:.0f} s; logs are in {self.directory}")
             time.sleep(0.05)
         return time.monotonic() - began
 
