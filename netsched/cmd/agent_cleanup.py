@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from oslo_config import cfg
 
 from netsched import errors
-from netsched.agents.dhcp import cleanup
-from netsched.cmd import start
+from netsched.agents import cleanup
+from netsched.cmd import l2_agent, start
 
 ABOUT = """Remove namespaces, processes, devices and files that agents left on this host. Stop the agents first.
 Example: netsched-agent-cleanup --dry-run"""
@@ -20,7 +20,7 @@ CLI = [cfg.BoolOpt("dry-run", default=False, help="Say what would be removed, an
 def main(argv: Sequence[str] | None = None) -> int:
     conf = start.configure("netsched-agent-cleanup", ABOUT, argv, CLI)
     try:
-        removed = cleanup.cleanup(pathlib.Path(conf.agent.state_dir), conf.dry_run)
+        removed = cleanup.cleanup(pathlib.Path(conf.agent.state_dir), l2_agent.settings_from(conf).wiring, conf.dry_run)
     except errors.NetschedError as error:
         return start.die(str(error))
     for what in removed:

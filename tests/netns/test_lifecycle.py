@@ -86,8 +86,9 @@ ONE = ["dnsmasq", "link", "namespace", "directory", "bridge"]
 
 def cleanup(node1: Node, dry_run: bool) -> list[str]:
     code = (
-        "import pathlib, sys; from netsched.agents.dhcp.cleanup import cleanup\n"
-        "print('\\n'.join(cleanup(pathlib.Path(sys.argv[1]), sys.argv[2] == 'True')))"
+        "import pathlib, sys; from netsched.agents.cleanup import cleanup\n"
+        "from netsched.agents.l2.compute import Settings\n"
+        "print('\\n'.join(cleanup(pathlib.Path(sys.argv[1]), Settings('node1'), sys.argv[2] == 'True')))"
     )
     argv = [sys.executable, "-c", code, str(node1.directory), str(dry_run)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}

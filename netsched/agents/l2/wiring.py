@@ -64,7 +64,7 @@ def remains(host: Netlink, network_id: str, settings: Settings) -> Iterator[Diff
     if bridge is not None and bridge.alias == mark(network_id):
         ports = host.ports(name)
         for link in ports:
-            if link.alias != mark(network_id) and _is_ours(link, settings):
+            if link.alias != mark(network_id) and is_ours(link, settings):
                 yield _out(host, link.name, name)
     for link in host.links().values() if bridge is None or bridge.alias == mark(network_id) else ():
         if link.alias == mark(network_id) and link.kind != "bridge":
@@ -97,7 +97,7 @@ def _bridge(host: Netlink, wanted: L2Desired) -> Iterator[Difference]:
         yield Difference(f"{wanted.bridge} made ready", make)
 
 
-def _is_ours(link: Link, settings: Settings) -> bool:
+def is_ours(link: Link, settings: Settings) -> bool:
     """May we take this out of a bridge of ours? What an operator put there under another name stays."""
     return is_tap(link.name) or link.alias.startswith(mark("")) or link.name in settings.interfaces.values()
 
@@ -105,7 +105,7 @@ def _is_ours(link: Link, settings: Settings) -> bool:
 def _strangers(host: Netlink, wanted: L2Desired, settings: Settings, ports: Mapping[str, Link]) -> Iterator[Difference]:
     allowed = wanted.taps | ({wanted.uplink.link} if wanted.uplink else set())
     for name, link in sorted(ports.items()):
-        if name in allowed or not _is_ours(link, settings):
+        if name in allowed or not is_ours(link, settings):
             continue
         if link.alias.startswith(mark("")):
             yield Difference(f"{name} removed", lambda gone=name: host.delete_link(gone))  # type: ignore[misc]

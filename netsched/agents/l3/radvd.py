@@ -71,7 +71,7 @@ class Radvd:
         """End it. Looks through all processes only if one may run of which the pid file was lost."""
         found = self.find()
         may_run = self._read(_CONFIG) != "" or not self.exists()
-        for each in [found] if found else self._processes() if may_run else []:
+        for each in [found] if found else self.processes() if may_run else []:
             process.stop(each)
             LOG.info("Stopped radvd of router %s with pid %s", self._router_id, each.pid)
 
@@ -89,7 +89,7 @@ class Radvd:
         # Its own messages go to syslog; what it says of a bad configuration comes to us when it starts.
         return ("radvd", "-C", config, "-p", pid, "-m", "syslog", "-u", "nobody")
 
-    def _processes(self) -> list[process.Process]:
+    def processes(self) -> list[process.Process]:
         """Both halves of every radvd of this router: it keeps a child that has the privileges."""
         return [found for found in process.having(str(self._directory / _CONFIG)) if found.argv == self._argv()]
 
