@@ -62,14 +62,14 @@ bar = sa.Table(
 def want(
     tx: Transaction,
     resource_type: str,
-    resource_id: str,
+    resource_ids: str | Sequence[str],
     agent_type: str,
     replicas: int,
     demand: Mapping[str, int],
     zone_hints: Sequence[str],
     requires: Sequence[str] = (),
 ) -> None:
-    """Have `replicas` slots of the resource placed on agents of that type. One statement, and safe to repeat.
+    """Have `replicas` slots of each resource placed on agents of that type. One statement, and safe to repeat.
 
     Makes missing slots and wakes idle ones. Repeat it whenever what the resource's own ports depend on has changed
     (a network's DHCP subnets): it also marks those ports for checking. A slot in use keeps its demand, since that is
@@ -78,7 +78,6 @@ def want(
     """
     fixed = {
         "resource_type": resource_type,
-        "resource_id": resource_id,
         "agent_type": agent_type,
         "epoch": 0,
         "state": UNBOUND,
@@ -89,7 +88,8 @@ def want(
         "alternates": [],
         "ports_due_at": base.now(),
     }
-    rows = [{**fixed, "slot": slot} for slot in range(replicas)]
+    ids = [resource_ids] if isinstance(resource_ids, str) else resource_ids
+    rows = [{**fixed, "resource_id": id, "slot": slot} for id in ids for slot in range(replicas)]
     idle = binding.c.state == IDLE
     # A scheduler that has read the slot with other requirements is to fail at its epoch.
     news = binding.c.requires != sa.literal(list(requires), base.Json)

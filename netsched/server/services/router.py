@@ -6,6 +6,7 @@ Each change claims the router's row first, so that changes of one router come on
 from __future__ import annotations
 
 import uuid
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -40,10 +41,12 @@ class RouterService:
         def work(tx: Transaction) -> Objects:
             made = self._gateways.make(tx, principal, owned)
             created = router.insert_many(tx, owned, {id: gateway.port for id, gateway in made.items()})
+            alike: dict[tuple[tuple[str, ...], str | None], list[str]] = defaultdict(list)
             for one in created:
                 if one["id"] in made:
-                    reach = made[one["id"]].reach
-                    _want(tx, one["id"], tuple(one["availability_zone_hints"]), [reach] if reach else [])
+                    alike[tuple(one["availability_zone_hints"]), made[one["id"]].reach].append(one["id"])
+            for (zone_hints, reach), ids in alike.items():
+                _want(tx, ids, zone_hints, [reach] if reach else [])
             return created
 
         return self._database.write(work)
@@ -161,5 +164,5 @@ class RouterService:
         return self._database.write(claimed)
 
 
-def _want(tx: Transaction, router_id: str, zone_hints: tuple[str, ...], requires: list[str]) -> None:
-    binding.want(tx, "router", router_id, kinds.L3_AGENT, 1, {"router": 1}, zone_hints, requires)
+def _want(tx: Transaction, ids: str | list[str], zone_hints: tuple[str, ...], requires: list[str]) -> None:
+    binding.want(tx, "router", ids, kinds.L3_AGENT, 1, {"router": 1}, zone_hints, requires)
