@@ -53,7 +53,7 @@ class RouterNode(Node):
 
     def rules(self, router: RouterContent) -> str:
         """With the handles by which the kernel knows them: what is replaced gets others."""
-        return self.inside(router, "nft -a list table ip netsched")
+        return self.inside(router, "nft -a list ruleset")
 
     def radvd_pid(self, router: RouterContent) -> int:
         return int((self.directory / "l3" / router.id / "pid").read_text())
