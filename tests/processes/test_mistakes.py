@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,9 +25,10 @@ MISTAKES = {
 }
 
 
-def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run(program: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", f"netsched.cmd.{program}", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL)
+    given: dict[str, Any] = {"stdin": subprocess.DEVNULL, "env": {**os.environ, **environment}}
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, **given)
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
@@ -43,7 +46,27 @@ def test_mistake_is_explained(mistake: str, tmp_path: Path) -> None:
     assert "Traceback" not in said.stderr and "hidden" not in said.stderr
 
 
-@pytest.mark.parametrize("program", ["server", "dhcp_agent"])
+@pytest.mark.parametrize(
+    ("program", "missing"), [("dhcp_agent", "dnsmasq-base"), ("l3_agent", "nftables"), ("l2_agent", "nftables")]
+)
+def test_an_agent_names_the_package_that_its_host_lacks(program: str, missing: str, tmp_path: Path) -> None:
+    config = tmp_path / "netsched.conf"
+    config.write_text(f"[agent]\nstate_dir = {tmp_path}/state\n")
+    said = run(program, f"--config-file={config}", PATH="/nonexistent")
+    assert said.returncode == 1 and "apt-get install" in said.stderr and missing in said.stderr
+    assert "Traceback" not in said.stderr
+
+
+@pytest.mark.parametrize("program", ["dhcp_agent", "l3_agent", "l2_agent"])
+def test_an_agent_without_a_place_for_its_copy_says_so(program: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    config = tmp_path / "netsched.conf"
+    config.write_text(f"[agent]\ndriver = noop\nstate_dir = {tmp_path}/file/state\n")
+    said = run(program, f"--config-file={config}")
+    assert said.returncode == 1 and "Name another directory" in said.stderr and "Traceback" not in said.stderr
+
+
+@pytest.mark.parametrize("program", ["server", "dhcp_agent", "l3_agent", "l2_agent"])
 def test_debug_tells_no_password(program: str, tmp_path: Path) -> None:
     """The whole of what a program says that reaches neither its database nor its broker."""
     config = tmp_path / "netsched.conf"
@@ -68,3 +91,8 @@ def test_what_is_not_there_is_named(argument: str) -> None:
 def test_standalone_wants_an_address_and_a_port(bind: str, tmp_path: Path) -> None:
     said = run("standalone", f"--bind={bind}", "--driver=noop", f"--data={tmp_path}")
     assert said.returncode == 1 and "127.0.0.1:9696" in said.stderr
+
+
+def test_standalone_has_one_set_of_bridges(tmp_path: Path) -> None:
+    said = run("standalone", "--bind=127.0.0.1:0", "--driver=linux", "--agents=2", f"--data={tmp_path}")
+    assert said.returncode == 1 and "--driver noop" in said.stderr and not list(tmp_path.iterdir())

@@ -14,6 +14,7 @@ from netsched.agents.base.process import AgentProcess
 from netsched.agents.base.store import MemoryStore
 from netsched.agents.simulate import Simulation, SimulationSettings
 from netsched.clock import SystemClock
+from netsched.model import kinds
 from netsched.rpc.agent import ToServer
 from netsched.rpc.direct import DirectServing, DirectTransport
 from netsched.rpc.transport import Handler
@@ -98,6 +99,29 @@ def test_a_simulation_of_many_agents() -> None:
     assert {beat.zone for beat in server.beats} == {"a", "b"}
     assert {beat.address for beat in server.beats} == {"sim"}
     assert simulation.counts.failed == 0 and max(simulation.counts.answer_times) < 5
+
+
+def test_simulated_hosts_have_agents_of_several_kinds() -> None:
+    clock, transport = SystemClock(), DirectTransport()
+    server = FakeServer(transport, clock)  # type: ignore[arg-type]
+    counts = {"dhcp": 1, "l3": 2, "l2": 3}
+    settings = SimulationSettings("sim", counts, zones=("a", "b"), physical={"physnet1": "eth1"}, ramp=0.1)
+    simulation = Simulation(transport, clock, settings)
+    simulation.start()
+    try:
+        until(lambda: len({(beat.agent_type, beat.host) for beat in server.beats}) == 6)
+    finally:
+        simulation.stop()
+    first = {(beat.agent_type, beat.host): beat for beat in reversed(server.beats)}
+    assert {host for agent_type, host in first if agent_type == kinds.L2_AGENT} == {"sim-0", "sim-1", "sim-2"}
+    assert {host for agent_type, host in first if agent_type == kinds.L3_AGENT} == {"sim-0", "sim-1"}
+    assert {beat.zone for (_, host), beat in first.items() if host == "sim-1"} == {"b"}
+    reach = {"vxlan", "flat:physnet1", "vlan:physnet1"}
+    for beat in first.values():
+        assert beat.capabilities is not None
+        assert set(beat.capabilities.reaches) == (set() if beat.agent_type == kinds.DHCP_AGENT else reach)
+    tunnels = [beat.configurations["tunneling_ip"] for beat in first.values() if beat.agent_type == kinds.L2_AGENT]
+    assert len(set(tunnels)) == 3
 
 
 def test_a_kind_that_does_not_exist() -> None:
