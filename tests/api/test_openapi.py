@@ -62,6 +62,14 @@ SAMPLES = [
     ("PortPost", {**NETWORK, "mac_address": "01:16:3e:00:00:01"}, False),
     ("PortPost", {**NETWORK, "extra_dhcp_opts": [{"opt_name": "a,b", "opt_value": "c"}]}, False),
     ("PortPut", {"mac_address": "fa:16:3e:00:00:01", "network_id": "x"}, False),
+    ("RouterPost", {"external_gateway_info": {**NETWORK, "enable_snat": False}}, True),
+    ("RouterPost", {"external_gateway_info": {"enable_snat": False}}, False),
+    ("RouterPost", {"routes": []}, False),
+    ("RouterPut", {"routes": [{"destination": "10.0.0.0/24", "nexthop": "10.0.0.9"}]}, True),
+    ("RouterPut", {"external_gateway_info": None}, True),
+    ("Router", {"external_gateway_info": {**NETWORK, "enable_snat": True, "external_fixed_ips": []}}, True),
+    ("Router", {"external_gateway_info": None}, True),
+    ("Router", {"external_gateway_info": "x"}, False),
 ]
 
 

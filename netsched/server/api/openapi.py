@@ -213,10 +213,12 @@ def _read_schema(definition: Definition) -> Schema:
 
 
 def _loose(schema: Mapping[str, Any]) -> Schema:
-    kinds = {schema.get("type")} | {choice.get("type") for choice in schema.get("anyOf", ())}
+    named = {f"#/$defs/{name}": part for name, part in schema.get("$defs", {}).items()}
+    choices = [named.get(choice.get("$ref", ""), choice) for choice in schema.get("anyOf", ())]
+    kinds = {schema.get("type")} | {choice.get("type") for choice in choices}
     kinds.discard(None)
-    named = sorted(str(kind) for kind in kinds)
-    return {"type": named if len(named) > 1 else named[0]} if named else {}
+    found = sorted(str(kind) for kind in kinds)
+    return {"type": found if len(found) > 1 else found[0]} if found else {}
 
 
 def _schemas(model: type[pydantic.BaseModel]) -> dict[str, Schema]:
