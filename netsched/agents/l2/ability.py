@@ -12,7 +12,7 @@ from functools import partial
 from netsched import errors
 from netsched.agents.kernel import netlink, netns
 from netsched.agents.kernel.tunnel import Vlan, Vxlan
-from netsched.agents.l2.compute import Settings, vlan_link
+from netsched.agents.l2.compute import Settings
 from netsched.model import segment
 
 
@@ -43,7 +43,7 @@ def _try_vxlan(settings: Settings) -> None:
     try:
         local_ip = str(ipaddress.ip_address(settings.local_ip))
     except ValueError:
-        raise errors.Invalid(reason=f"local_ip {settings.local_ip} is no address") from None
+        raise errors.Unavailable(reason=f"local_ip {settings.local_ip} is no address") from None
     with netlink.opened() as host:
         if local_ip not in host.own_addresses():
             raise errors.Unavailable(reason=f"local_ip {local_ip} is no address of this host")
@@ -59,9 +59,12 @@ def _try_vlan() -> None:
     def attempt() -> None:
         with netlink.opened() as apart:
             apart.add_bridge("below", "")
-            apart.add_vlan(vlan_link("below", 1), Vlan(apart.index("below"), 1), "")
+            apart.add_vlan("try", Vlan(apart.index("below"), 1), "")
 
-    netns.run_apart(attempt)
+    try:
+        netns.run_apart(attempt)
+    except errors.NetschedError as error:
+        raise errors.Unavailable(reason=f"the kernel has no VLANs (8021q): {error}") from error
 
 
 def _look_at(interface: str) -> netlink.Link:
