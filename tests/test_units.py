@@ -18,7 +18,13 @@ def service(unit: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    "unit", ["netsched-server.service", "netsched-dhcp-agent.service", "netsched-l3-agent.service"]
+    "unit",
+    [
+        "netsched-server.service",
+        "netsched-dhcp-agent.service",
+        "netsched-l2-agent.service",
+        "netsched-l3-agent.service",
+    ],
 )
 def test_unit_starts_a_program_of_ours(unit: str) -> None:
     setup = configparser.ConfigParser(strict=False, interpolation=None)
@@ -57,3 +63,10 @@ def test_l3_agent_has_what_the_dhcp_agent_has_but_low_ports() -> None:
     }
     assert l3["KillMode"] == "process"  # radvd outlives its agent
     assert not [key for key in l3 if key.startswith(("Private", "Protect", "ReadWrite", "ReadOnly", "Inaccessible"))]
+
+
+def test_l2_agent_starts_nothing_and_enters_no_namespace_of_others() -> None:
+    assert set(service("netsched-l2-agent.service")["CapabilityBoundingSet"].split()) == {
+        "CAP_NET_ADMIN",
+        "CAP_SYS_ADMIN",
+    }

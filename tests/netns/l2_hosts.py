@@ -22,7 +22,7 @@ class L2Node(Node):
 
     def __init__(self, number: int, **settings: Any) -> None:
         self.address = f"{UNDERLAY}{number}"
-        super().__init__(f"host{number}", **{"local_ip": self.address, **settings})
+        super().__init__(f"node{number}", **{"local_ip": self.address, **settings})
 
     def vm(self, network: SegmentContent, number: int, address: str | None = None) -> Machine:
         """A machine that is this port, made as Nova would: the tap is in no bridge."""

@@ -1,7 +1,8 @@
-"""What every driver promises the framework: the fake one of the tests, the one that does nothing, and the real one."""
+"""What every driver promises the framework: the fake one of the tests, the one that does nothing, and real ones."""
 
 from __future__ import annotations
 
+import contextlib
 import copy
 from collections.abc import Callable, Iterator
 
@@ -12,13 +13,13 @@ from netsched.agents.base.noop import NoopDriver
 from tests.fakes.content import NetworkContent
 from tests.fakes.driver import FakeDriver, FakeMachine
 from tests.netns.hosts import Node, node
-from tests.netns.test_supervision import one_network
+from tests.netns.l2_hosts import SegmentContent, hosts
 
 Start = Callable[[], Driver]  # a new life of the agent on the same machine
 
 
 class RealDriver(Driver):
-    """DhcpDriver, in a process on a private host."""
+    """That of a process on a private host."""
 
     def __init__(self, host: Node) -> None:
         self._host = host
@@ -33,10 +34,15 @@ class RealDriver(Driver):
         return self._host.check(scope, wanted)
 
 
-@pytest.fixture(params=["fake", "noop", "dhcp"])
+@pytest.fixture(params=["fake", "noop", "dhcp", "l2"])
 def start(request: pytest.FixtureRequest) -> Iterator[Start]:
-    if request.param == "dhcp":
-        with node("node1") as host:
+    if request.param in ("dhcp", "l2"):
+        with contextlib.ExitStack() as closing:
+            host: Node
+            if request.param == "dhcp":
+                host = closing.enter_context(node("node1"))
+            else:
+                (host,) = closing.enter_context(hosts(1))
 
             def restarted() -> Driver:
                 host.kill_driver()
@@ -54,9 +60,21 @@ def driver(start: Start) -> Driver:
     return start()
 
 
+WIRED = {"binding:vif_type": "bridge", "binding:vif_details": {"tunnel_ip": "172.30.0.1"}}
+
+
+def one_network(number: int = 1) -> NetworkContent:
+    """One that every kind of agent on node1 has something to do for."""
+    content = SegmentContent(number)
+    content.subnet(1, "10.0.0.0/24")
+    content.dhcp_port(number + 100, "node1", "10.0.0.2").update(WIRED)
+    content.port(5, "10.0.0.50", **{"binding:host_id": "node2", **WIRED})
+    return content
+
+
 def changed(network: NetworkContent) -> NetworkContent:
     other = network.copy()
-    other.port(9, "10.0.0.90")
+    other.port(9, "10.0.0.90", **{"binding:host_id": "node1", **WIRED})
     return other
 
 

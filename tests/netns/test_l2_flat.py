@@ -10,8 +10,8 @@ import pytest
 
 from netsched.agents.kernel.host import Host
 from tests.fakes.content import uuid
-from tests.netns.hosts import ROOT, wait_for
-from tests.netns.l2_hosts import SegmentContent, hosts, tell, wait_active
+from tests.netns.hosts import ROOT, as_in_the_unit, wait_for
+from tests.netns.l2_hosts import L2Node, SegmentContent, hosts, tell, wait_active
 
 MAPPING = {"physnet1": "eth1"}
 
@@ -72,7 +72,7 @@ print(json.dumps(ability.problems(Settings("any", **json.loads(sys.argv[1])))))
 
 def ask(host: Host, **settings: object) -> dict[str, str | None]:
     process = host.popen(
-        ["env", f"PYTHONPATH={ROOT}", sys.executable, "-c", _ASK, json.dumps(settings)],
+        ["env", f"PYTHONPATH={ROOT}", *as_in_the_unit(L2Node.UNIT), sys.executable, "-c", _ASK, json.dumps(settings)],
         stdout=subprocess.PIPE,
         text=True,
     )
