@@ -256,6 +256,8 @@ def _welcome(deployment: Standalone, driver: str, hosts: int) -> None:
     if deployment.url != "http://127.0.0.1:9696":
         print(f"  first: export OS_ENDPOINT={deployment.url}")
     print(TRY)
+    if driver == "linux":
+        print("       netsched-vif plug web-1        # a namespace with that port, for a machine")
     print(f"  logs are in {deployment.data}/log; Ctrl-C ends it", flush=True)
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from netsched.cmd.standalone import TRY
 from netsched.db import schema
 from netsched.db.session import Database
 from tests.processes.deployment import children_of, free_port
@@ -149,3 +150,16 @@ def test_standalone_keeps_its_data_over_restarts_and_its_agents_running(standalo
     assert all(not Path(f"/proc/{agent}").exists() for agent in agents)
     standalone.start()
     assert [network["name"] for network in standalone.get("networks")] == ["kept"]
+
+
+def test_what_standalone_suggests_to_try_works(standalone: Standalone) -> None:
+    commands = [line.removeprefix("  try:").split() for line in TRY.splitlines()]
+    assert len(commands) > 8 and all(command[0] == "netsched" for command in commands)
+    environment = {**os.environ, "OS_ENDPOINT": standalone.url, "OS_AUTH_TYPE": "none"}
+    said = ""
+    for command in commands:
+        program = [sys.executable, "-m", "netsched.cmd.netsched", *command[1:]]
+        done = subprocess.run(program, capture_output=True, text=True, env=environment, timeout=60, check=False)
+        assert done.returncode == 0, (command, done.stderr)
+        said += done.stdout
+    assert "router edge" in said and "network world" in said and "port web-1" in said
