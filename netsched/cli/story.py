@@ -15,6 +15,7 @@ _DONE = {
     "unplaced": "found no place",
     "bind": "bound by hand",
     "unbind": "unbound by hand",
+    "leave": "taken off its agent",
     "agent-update": "agent changed",
     "agent-enable": "agent enabled",
     "agent-disable": "agent disabled",

@@ -4,8 +4,9 @@ What the plan was based on may be past by now, so everything is read again insid
 hold any more is refused. What changes between that read and the write is caught by guards: the epochs of the slots,
 the conditional UPDATE of the claims, UNIQUE(resource, agent).
 
-A chunk costs 12 statements at most when all of it moves: begin, agents, slots, UPDATE of slots, interests, ports, plan,
-decisions, claims (2), change log, commit.
+A chunk costs 12 statements at most when all of it moves: begin, agents, slots, UPDATE of slots, interests, ports (2),
+plan, decisions, claims, change log, commit. Two more if it has networks and routers, and up to four for each of both
+where L2 agents must hear of the ports.
 """
 
 from __future__ import annotations

@@ -140,12 +140,6 @@ class RouterHostedByL3Agent(Conflict):
     code = "binding.router_hosted"
 
 
-class RouterNotHostedByL3Agent(Conflict):
-    """The router {router_id} is not hosted by L3 agent {agent_id}."""
-
-    code = "binding.router_not_there"
-
-
 class AgentCannotReach(Conflict):
     """Agent {agent_id} cannot reach {requirement}, which the {resource_type} {resource_id} needs."""
 

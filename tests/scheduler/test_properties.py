@@ -56,6 +56,7 @@ def test_replicas_are_distinct_and_only_on_fit_agents(world: Snapshot, name: str
         assert one.state is State.ALIVE and one.admin_state_up and one.mode == "active"
         assert one.agent_type == slot.agent_type and one.id not in slot.barred
         assert not slot.zone_hints or one.zone in slot.zone_hints
+        assert set(slot.requires) <= set(one.reaches)
         assert len(assignment.candidates) + len(assignment.rejections) == len(agents)
         assert assignment.agent_id not in assignment.alternates
     holders = Counter((s.resource_id, s.agent_id) for s in applied(world, made).slots if s.agent_id)

@@ -109,6 +109,7 @@ def _agent(draw: st.DrawFn, name: str, used: int) -> AgentView:
         capacity={} if limit is None else {"network": limit},
         used={"network": used},
         load=draw(st.sampled_from([0.0, 0.2, 0.9])),
+        reaches=draw(st.sampled_from([("vxlan", "flat:physnet1"), ("vxlan",), ()])),
     )
 
 
@@ -118,6 +119,7 @@ def _network(draw: st.DrawFn, name: str, agents: list[str]) -> list[SlotView]:
     order = draw(st.permutations(agents))
     held = order[: draw(st.integers(0, replicas))]
     rest = tuple(order[len(held) :])
+    requires = draw(st.sampled_from([(), (), (), ("vxlan",), ("flat:physnet1",)]))
     hints = draw(st.sampled_from([(), (), (), ("z1",), ("z2", "z3")]))
     return [
         slot(
@@ -125,6 +127,7 @@ def _network(draw: st.DrawFn, name: str, agents: list[str]) -> list[SlotView]:
             n,
             agent_id=held[n] if n < len(held) else None,
             zone_hints=hints,
+            requires=requires,
             hold_until=draw(st.sampled_from([None, None, NOW, NOW + datetime.timedelta(seconds=30)])),
             barred=rest[: draw(st.integers(0, 1))],
             alternates=rest[: draw(st.integers(0, 2))],
