@@ -96,13 +96,13 @@ class Netlink:
         """A bridge without spanning tree, whose ports forward at once, and multicast to all ports."""
         with _explained(f"add bridge {name}"):
             self._ip.link("add", ifname=name, kind="bridge", br_stp_state=0, br_forward_delay=0, br_mcast_snooping=0)
-            self._ip.link("set", index=self.index(name), ifalias=alias)
+            self._ip.link("set", ifname=name, ifalias=alias)
 
     def add_tap(self, name: str, alias: str) -> None:
         """A tap device that stays when the program that uses it ends."""
         with _explained(f"add tap device {name}"):
             self._ip.link("add", ifname=name, kind="tuntap", mode="tap")
-            self._ip.link("set", index=self.index(name), ifalias=alias)
+            self._ip.link("set", ifname=name, ifalias=alias)
 
     def add_vxlan(self, name: str, vxlan: Vxlan, alias: str) -> None:
         with _explained(f"add VXLAN device {name} with id {vxlan.vni} on {vxlan.local_ip}"):
@@ -111,13 +111,13 @@ class Netlink:
                 "add", ifname=name, kind="vxlan", vxlan_id=vxlan.vni, vxlan_port=vxlan.port,
                 vxlan_learning=int(vxlan.learning), **{version: vxlan.local_ip},
             )  # fmt: skip
-            self._ip.link("set", index=self.index(name), ifalias=alias)
+            self._ip.link("set", ifname=name, ifalias=alias)
 
     def add_vlan(self, name: str, vlan: Vlan, alias: str) -> None:
         """Tagged frames of an interface as a link of its own. Raises Unavailable where the kernel has no 8021q."""
         with _explained(f"add VLAN {vlan.id} as {name}"):
             self._ip.link("add", ifname=name, kind="vlan", link=vlan.parent, vlan_id=vlan.id)
-            self._ip.link("set", index=self.index(name), ifalias=alias)
+            self._ip.link("set", ifname=name, ifalias=alias)
 
     def forwarding(self, name: str) -> Forwarding:
         """What is configured for a tunnel, in its own table and in its bridge's; nothing that was learned."""
@@ -161,7 +161,7 @@ class Netlink:
                 self._ip.link("add", ifname=name, kind="veth", peer={"ifname": peer, "net_ns_fd": fd, **of_peer})
             finally:
                 os.close(fd)
-            self._ip.link("set", index=self.index(name), ifalias=alias)
+            self._ip.link("set", ifname=name, ifalias=alias)
 
     def delete_link(self, name: str) -> None:
         link = self.link(name)
@@ -172,7 +172,7 @@ class Netlink:
     def change(self, name: str, **attributes: Any) -> None:
         """Attributes of pyroute2's link("set"): state, mtu, address, master."""
         with _explained(f"set {attributes} on link {name}"):
-            self._ip.link("set", index=self.index(name), **attributes)
+            self._ip.link("set", ifname=name, **attributes)
 
     def addresses(self, name: str) -> set[str]:
         """Those given to the link, without the kernel's own link-local ones."""

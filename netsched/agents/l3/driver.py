@@ -14,10 +14,11 @@ from dataclasses import dataclass
 
 from netsched import errors
 from netsched.agents.base.driver import Content, Driver, States
-from netsched.agents.kernel import conntrack, netns, nft, plugging
+from netsched.agents.kernel import announce, conntrack, netns, nft, plugging
+from netsched.agents.kernel.announce import News
 from netsched.agents.kernel.plug import Plug
 from netsched.agents.l3 import compute, namespace, radvd_conf, rules
-from netsched.agents.l3.announcer import Announcer, News
+from netsched.agents.l3.announcer import Announcer
 from netsched.agents.l3.radvd import Radvd, home, routers
 from netsched.clock import Clock
 from netsched.model import addressing
@@ -80,9 +81,10 @@ class L3Driver(Driver):
         if trouble := namespace.difference(desired, found):
             LOG.info("Router %s: %s, setting it up", router_id, trouble)
         namespace.ensure_outside(desired, found)
-        new = netns.run_in(desired.namespace, lambda: self._inside(service, found))
+        if new := netns.run_in(desired.namespace, lambda: self._inside(service, found)):
+            LOG.info("Announced %s of router %s", ", ".join(a for n in new for a in n.addresses), router_id)
+            self._announcer.again(desired.namespace, new)
         self._run(service, radvd)
-        self._announcer.announce([_news(plug, addresses) for plug, addresses in new.items()])
 
     def actual(self) -> set[str]:
         owned = {owner.partition("/")[2] for owner in plugging.owners() if owner.startswith("l3/")}
@@ -103,34 +105,40 @@ class L3Driver(Driver):
     def states(self, scope: str, wanted: Content) -> States:
         return compute.states(scopes.split(scope)[1], wanted, self._host)
 
-    def _inside(self, service: _Service, found: namespace.Found) -> dict[Plug, list[str]]:
+    def _inside(self, service: _Service, found: namespace.Found) -> list[News]:
         """In a thread that is in the namespace: rules before addresses, so that the router itself answers nothing that
-        is for a machine behind it. Returns the addresses that are new here, by plug."""
+        is for a machine behind it. Returns what has been announced: the addresses that are new here."""
         desired = service.desired
         listed = rules.read(nft.listing(rules.LIST))
         if text := rules.change(desired.nat, listed):
             nft.run(text)
             LOG.info("Router %s: changed rules, %d floating IPs", desired.router_id, len(desired.nat.floating))
-        suspects = rules.changed_addresses(desired.nat, listed) | namespace.surplus_addresses(desired, found)
-        if not service.connections_fit:
-            suspects |= {floating for floating, _ in desired.nat.floating}
-        service.connections_fit = False
-        for address in sorted(suspects):
-            self._cut(desired, address)
-        service.connections_fit = True
-        return namespace.ensure_inside(desired)
+        self._cut(service, found, listed)
+        news = [_news(plug, addresses) for plug, addresses in namespace.ensure_inside(desired).items()]
+        if news:
+            announce.announce(news)
+        return news
 
-    def _cut(self, desired: compute.RouterDesired, address: str) -> None:
-        """Forget connections by this address that do not lead where it leads now; all, if it is not ours any more."""
-        fixed = dict(desired.nat.floating).get(address)
+    def _cut(self, service: _Service, found: namespace.Found, listed: rules.Listed) -> None:
+        """Forget connections by addresses that have left or lead elsewhere now. Others stay as they are, also when all
+        rules had been lost."""
+        nat, leads = service.desired.nat, dict(service.desired.nat.floating)
+        changed = rules.changed_addresses(nat, listed)
+        if not service.connections_fit:  # after our own restart: an earlier life may have ended just before this
+            changed |= leads.keys()
+        # Nobody was connected by an address that was neither here nor in the rules.
+        suspects = (changed & (found.outer | rules.led(listed))) | (found.outer - namespace.outer(service.desired))
 
         def keep(connection: conntrack.Connection) -> bool:
-            if connection.destination == address:
-                return connection.reply_source == fixed
-            return connection.source == fixed
+            inward, outward = connection.destination, connection.reply_destination
+            return (inward not in suspects or leads.get(inward) == connection.reply_source) and (
+                outward not in suspects or leads.get(outward) == connection.source
+            )
 
-        if cut := conntrack.cut(desired.nat.zone, address, keep):
-            LOG.info("Router %s: cut %d connections of %s", desired.router_id, cut, address)
+        service.connections_fit = False
+        if cut := conntrack.cut(nat.zone, suspects, keep):
+            LOG.info("Router %s: cut %d connections of %s", service.desired.router_id, cut, ", ".join(sorted(suspects)))
+        service.connections_fit = True
 
     def _radvd(self, router_id: str) -> Radvd:
         if not radvd_conf.safe_id(router_id):
@@ -196,4 +204,4 @@ def _news(plug: Plug, addresses: list[str]) -> News:
     plain = [address.partition("/")[0] for address in addresses]
     if any(":" in address for address in plain):
         plain.append(addressing.eui64("fe80::/64", plug.mac))  # by which hosts that heard an advertisement know it
-    return News(plug.namespace, plug.inside, plug.mac, tuple(plain))
+    return News(plug.inside, plug.mac, tuple(plain))

@@ -7,7 +7,7 @@ milliseconds, and traffic through it does not notice.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from netsched import errors
@@ -51,6 +51,7 @@ class Found:
     strangers: frozenset[str] = frozenset()
     routes: frozenset[Route] = frozenset()
     behaves: bool = False  # as a router: forwards, and so on
+    outer: frozenset[str] = frozenset()  # IPv4 addresses of the links to external networks, without prefix
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,8 @@ def read(desired: compute.RouterDesired) -> Found:
             )
     ours = frozenset(name for name in inside.links if _is_ours(name))
     strangers = ours - {plug.inside for plug in desired.plugs}
-    return Found(True, plugs, ours, strangers, inside.routes, inside.behaves)
+    outer_ = {a for n, link in inside.links.items() if _is_outer(n) for a in inside.addresses.get(link.index, ())}
+    return Found(True, plugs, ours, strangers, inside.routes, inside.behaves, _ipv4(outer_))
 
 
 def difference(desired: compute.RouterDesired, found: Found) -> str | None:
@@ -102,15 +104,17 @@ def difference(desired: compute.RouterDesired, found: Found) -> str | None:
     return None if found.behaves else "the namespace is not set up as a router's"
 
 
-def surplus_addresses(desired: compute.RouterDesired, found: Found) -> set[str]:
-    """IPv4 addresses without prefix on the gateway's link that are not wanted there."""
-    return {
-        address.partition("/")[0]
-        for plug in desired.plugs
-        if plug.inside.startswith(compute.GATEWAY) and plug.inside in found.plugs
-        for address in found.plugs[plug.inside].addresses - plug.addresses
-        if ":" not in address
-    }
+def outer(desired: compute.RouterDesired) -> frozenset[str]:
+    """As `Found.outer`, of what is wanted."""
+    return _ipv4(address for plug in desired.plugs if _is_outer(plug.inside) for address in plug.addresses)
+
+
+def _is_outer(name: str) -> bool:
+    return name.startswith(compute.GATEWAY)
+
+
+def _ipv4(addresses: Iterable[str]) -> frozenset[str]:
+    return frozenset(address.partition("/")[0] for address in addresses if ":" not in address)
 
 
 def ensure_outside(desired: compute.RouterDesired, found: Found) -> None:

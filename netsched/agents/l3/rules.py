@@ -118,6 +118,11 @@ def changed_addresses(nat: Nat, listed: Listed) -> set[str]:
     return {address for address in before.keys() | after.keys() if before.get(address) != after.get(address)}
 
 
+def led(listed: Listed) -> set[str]:
+    """Floating addresses that have led somewhere."""
+    return set(listed.maps.get(INWARD, ()))
+
+
 def _elements(name: str, before: Mapping[str, str], after: Mapping[str, str]) -> str:
     gone = [key for key, value in before.items() if after.get(key) != value]
     new = [f"{key} : {value}" for key, value in after.items() if before.get(key) != value]
