@@ -71,7 +71,7 @@ def leave_subnet(tx: Transaction, subnet: Mapping[str, Any]) -> None:
     leaving = tx.execute(on_it.distinct()).mappings().all()
     if leaving:
         tx.execute(sa.delete(fixed_ip).where(fixed_ip.c.subnet_id == subnet["id"]))
-        _changed(tx, leaving)
+        _changed(tx, leaving, subnet["id"])
 
 
 def join_subnet(tx: Transaction, subnet: Mapping[str, Any]) -> None:
@@ -86,12 +86,15 @@ def join_subnet(tx: Transaction, subnet: Mapping[str, Any]) -> None:
         for row in joining
     ]
     write_addresses(tx, taken)
-    _changed(tx, joining)
+    _changed(tx, joining, subnet["id"])
 
 
-def _changed(tx: Transaction, rows: Sequence[sa.RowMapping]) -> None:
+def _changed(tx: Transaction, rows: Sequence[sa.RowMapping], subnet_id: str) -> None:
+    """Note ports that got or lost an address; for a router's, the subnet comes into its scope or leaves it."""
     standard = {"revision_number": port.c.revision_number + 1, "updated_at": tx.now}
     for batch in query.batches(row["id"] for row in rows):
         tx.execute(sa.update(port).where(port.c.id.in_(batch)).values(standard))
     for row in rows:
         note(tx, row, "update")
+        if row["device_owner"] in addressing.ROUTER_PORT_OWNERS:
+            tx.log("subnet", subnet_id, "update", scope.key("router", row["device_id"]))

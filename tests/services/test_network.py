@@ -17,7 +17,7 @@ from netsched.db.address import free_range
 from netsched.db.binding import binding
 from netsched.db.session import Database
 from netsched.model.query import Query
-from tests.cloud import ADMIN, DHCP, OTHER, ROUTER, TENANT, Cloud
+from tests.cloud import ADMIN, DHCP, OTHER, ROUTER, SLAAC, TENANT, Cloud
 
 GATEWAY, FLOATINGIP = "network:router_gateway", "network:floatingip"
 
@@ -131,6 +131,17 @@ def test_routers_hear_of_their_networks_and_subnets(cloud: Cloud) -> None:
         + [(scope, "subnet", subnet["id"], "update") for scope in (f"network/{network_id}", "router/r1", "router/r2")]
         + [(f"network/{elsewhere}", "network", elsewhere, "update")]
     )
+
+
+def test_a_subnet_on_which_gateways_make_themselves_addresses_comes_to_their_routers_and_goes(cloud: Cloud) -> None:
+    outside = cloud.network(**{"router:external": True})
+    cloud.subnet(outside, "203.0.113.0/24")
+    port_id = _owned(cloud, outside, GATEWAY)
+    before = len(cloud.changes())
+    subnet = cloud.subnet(outside, "2001:db8::/64", **SLAAC)
+    cloud.subnets.delete(ADMIN, subnet["id"], None)
+    told = [change[1:] for change in cloud.changes()[before:] if change[0] == "router/of-somebody"]
+    assert told == [("port", port_id, "update"), ("subnet", subnet["id"], "update")] * 2
 
 
 def test_port_security_is_kept_and_changed(cloud: Cloud) -> None:

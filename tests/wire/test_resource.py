@@ -24,6 +24,11 @@ def test_post_fills_defaults_and_leaves_the_rest_absent() -> None:
         "admin_state_up": True,
         "shared": False,
         "availability_zone_hints": [],
+        "router:external": False,
+        "port_security_enabled": True,
+        "provider:network_type": None,
+        "provider:physical_network": None,
+        "provider:segmentation_id": None,
     }
     made = SUBNET.parse_post(SUBNET_BODY)
     assert made["ip_version"] == 4
