@@ -92,6 +92,7 @@ class Guide:
         "networks": "network",
         "subnets": "subnet",
         "ports": "port",
+        "routers": "router",
         "floatingips": "floatingip",
         "agents": "agent",
     }
@@ -108,6 +109,8 @@ class Guide:
         if self._turn % 2 == 0:
             self._lead_body(case.body)
             self._lead_path(case.path, case.path_parameters or {})
+            if case.path.endswith("router_interface") and isinstance(case.body, dict):
+                self._lead_interface(case.path, case.path_parameters, case.body)
 
     def _lead_body(self, body: Any) -> None:
         inner = [*body.values()] if isinstance(body, dict) else []
@@ -142,6 +145,16 @@ class Guide:
             if "router_id" in parameters:
                 parameters["router_id"] = self._existing("router", parameters["router_id"])
             parameters["id"] = self._existing(service, parameters["id"])
+
+    def _lead_interface(self, path: str, parameters: dict[str, Any], body: dict[str, Any]) -> None:
+        """To an interface that is there, or to a subnet that may become one."""
+        body.clear()
+        if path.endswith("add_router_interface"):
+            body["subnet_id"] = self._existing("subnet", "")
+            return
+        mine = Query(filters={"device_owner": ["network:router_interface"]})
+        for port in self._api.services.port.list(self._admin, mine)[:1]:
+            parameters["id"], body["port_id"] = port["device_id"], port["id"]
 
     def _bound(self) -> tuple[str, str] | None:
         """An agent and a network that it holds."""
