@@ -95,8 +95,8 @@ class Demo:
             subnet = create("subnet", network_id=network["id"], ip_version=4, cidr=cidr, name=f"{name}-v4")
             path = f"routers/{self.router['id']}/add_router_interface"
             self.site.rest("PUT", path, {"subnet_id": subnet["id"]})
-        for name, network in (("web-1", "blue"), ("web-2", "blue"), ("db-1", "green")):
-            self.ports[name] = create("port", network_id=self.networks[network]["id"], name=name)
+        for name, where in (("web-1", "blue"), ("web-2", "blue"), ("db-1", "green")):
+            self.ports[name] = create("port", network_id=self.networks[where]["id"], name=name)
         self.floating = create("floatingip", floating_network_id=public["id"], port_id=self.ports["web-1"]["id"])
         self.say(
             "networks blue and green, router edge between them and public, ports web-1, web-2 (blue), db-1 (green)"
