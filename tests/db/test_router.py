@@ -11,7 +11,7 @@ from netsched.db import router
 from netsched.db.session import Database
 from netsched.model.query import Query
 from netsched.server import wiring
-from tests.cloud import ADMIN, OTHER, TENANT
+from tests.cloud import ADMIN, OTHER, SLAAC, TENANT
 from tests.land import Land
 
 
@@ -103,12 +103,16 @@ def test_what_is_logged_of_a_router_brings_a_copy_up_to_date(land: Land) -> None
     copy, seen = content(land, router_id), len(land.changes())
     work = land.routers
     gateway = {"external_gateway_info": {"network_id": outside}}
+    readdressed = {"network_id": outside, "external_fixed_ips": [{"ip_address": "203.0.113.99"}]}
     for step in (
         lambda: work.add_interface(TENANT, router_id, None, first["id"]),
         lambda: work.update(TENANT, router_id, {**gateway, "name": "r"}, None),
         lambda: work.add_interface(TENANT, router_id, None, second["id"]),
         lambda: land.subnets.update(TENANT, second["id"], {"name": "renamed"}, None),
         lambda: land.networks.update(TENANT, first["network_id"], {"admin_state_up": False}, None),
+        lambda: work.update(ADMIN, router_id, {"external_gateway_info": readdressed}, None),
+        lambda: land.subnet(outside, "2001:db8::/64", **SLAAC),
+        lambda: land.subnets.delete(ADMIN, land.networks.get(ADMIN, outside)["subnets"][1], None),
         lambda: work.remove_interface(TENANT, router_id, None, first["id"]),
         lambda: work.update(TENANT, router_id, {"external_gateway_info": None}, None),
         lambda: work.remove_interface(TENANT, router_id, None, second["id"]),
