@@ -51,7 +51,7 @@ def insert_many(
         if not around.usable_by(visible_to):
             raise errors.ExternalNetworkNotForPorts(id=around.id)
         permit(position, around.project_id)
-    rows = [_row(tx, {"port_security_enabled": networks[one["network_id"]].port_security, **one}) for one in ports]
+    rows = [_row(tx, {"port_security_enabled": _secured(one, networks), **one}) for one in ports]
     _give_macs(tx, rows, mac_base)
     wishes = []
     for row, wanted in zip(rows, ports, strict=True):
@@ -81,6 +81,12 @@ def _row(tx: Transaction, wanted: Mapping[str, Any]) -> dict[str, Any]:
     row["allowed_address_pairs"] = wanted.get("allowed_address_pairs") or None
     _check_security(row)
     return row
+
+
+def _secured(wanted: Mapping[str, Any], networks: Mapping[str, subnets.Surroundings]) -> bool:
+    """As its network says; but the service's own ports, such as routers', pass on what others send."""
+    own = str(wanted.get("device_owner") or "").startswith("network:")
+    return networks[wanted["network_id"]].port_security and not own
 
 
 def _check_security(item: Mapping[str, Any]) -> None:

@@ -163,6 +163,7 @@ def test_subnet(api: Api, attributes: dict[str, Any], named: str) -> None:
 
 
 OPTION = {"opt_name": "a", "opt_value": "b"}
+PAIR = {"ip_address": "10.0.0.1"}
 PORTS = [
     ({"fixed_ips": "x"}, "fixed_ips"),
     ({"fixed_ips": [{"ip_address": "10.0.0.x"}]}, "fixed_ips[0].ip_address"),
@@ -185,6 +186,16 @@ PORTS = [
     ({"extra_dhcp_opts": [{**OPTION, "opt_value": "a\nserver=/x/"}]}, "extra_dhcp_opts[0].opt_value"),
     ({"extra_dhcp_opts": [{**OPTION, "ip_version": 5}]}, "extra_dhcp_opts[0].ip_version"),
     ({"extra_dhcp_opts": [OPTION] * 65}, "extra_dhcp_opts"),
+    ({"allowed_address_pairs": "x"}, "allowed_address_pairs"),
+    ({"allowed_address_pairs": [{}]}, "allowed_address_pairs[0].ip_address"),
+    ({"allowed_address_pairs": [{"ip_address": "10.0.0.1\n"}]}, "allowed_address_pairs[0].ip_address"),
+    ({"allowed_address_pairs": [{"ip_address": "10.0.0.1/24"}]}, "allowed_address_pairs[0].ip_address"),
+    ({"allowed_address_pairs": [{"ip_address": "fe80::1%eth0"}]}, "allowed_address_pairs[0].ip_address"),
+    ({"allowed_address_pairs": [{**PAIR, "mac_address": "x"}]}, "allowed_address_pairs[0].mac_address"),
+    ({"allowed_address_pairs": [{**PAIR, "port": 1}]}, "allowed_address_pairs[0].port"),
+    ({"allowed_address_pairs": [PAIR, PAIR]}, "allowed_address_pairs"),
+    ({"allowed_address_pairs": [{"ip_address": f"10.0.0.{n}"} for n in range(65)]}, "allowed_address_pairs"),
+    ({"port_security_enabled": "perhaps"}, "port_security_enabled"),
 ]
 
 

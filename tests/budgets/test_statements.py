@@ -9,6 +9,7 @@ import pytest
 from netsched.db.session import Database
 from netsched.model.query import Query
 from tests.cloud import ADMIN, SLAAC, TENANT, Cloud, Object
+from tests.db.placements import World
 from tests.land import Land
 from tests.statements import counted
 
@@ -66,6 +67,23 @@ def test_a_port_costs_ten_and_the_thousandth_no_more(cloud: Cloud) -> None:
     assert cost(cloud, cloud.port, network_id, TENANT) == first <= 10
     chosen = {"network_id": network_id, "fixed_ips": [{"ip_address": "10.0.9.9"}], "mac_address": "fa:16:3e:00:00:01"}
     assert cost(cloud, cloud.ports.create, TENANT, [chosen]) <= 10
+
+
+def test_a_port_on_a_host_costs_four_more(cloud: Cloud) -> None:
+    """The host's L2 agent, the count of ports there, what it is now, and the agent's interest where it is the first."""
+    World(cloud.database).agent("h1", "Linux bridge agent", reaches=["vxlan"])
+    network_id = cloud.network(TENANT)
+    cloud.subnet(network_id, "10.0.0.0/16", TENANT)
+    on_host = {"network_id": network_id, "binding:host_id": "h1"}
+    assert cost(cloud, cloud.ports.create, ADMIN, [on_host]) <= 14
+    assert cost(cloud, cloud.ports.create, ADMIN, [on_host]) <= 13
+    assert cost(cloud, cloud.ports.create, ADMIN, [on_host] * 100) <= 16
+    port = cloud.all_ports()[0]
+    assert cost(cloud, cloud.ports.update, ADMIN, port["id"], {"binding:host_id": ""}, None) <= 10
+    assert cost(cloud, cloud.ports.update, ADMIN, port["id"], {"binding:host_id": "h1"}, None) <= 11
+    assert cost(cloud, cloud.ports.delete, ADMIN, port["id"], None) <= 12
+    nowhere = {"network_id": network_id, "binding:host_id": "h2"}
+    assert cost(cloud, cloud.ports.create, ADMIN, [nowhere]) <= 11
 
 
 def test_a_hundred_ports_in_one_request(cloud: Cloud) -> None:

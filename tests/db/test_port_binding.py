@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from netsched.db import agent as agents
 from netsched.db import base, manual, port_binding, rebinding
 from netsched.db.agent import agent
 from netsched.db.interest import interest
@@ -313,6 +314,17 @@ def test_an_agent_that_was_deleted_and_came_again_holds_what_is_there(land: Land
     land.announce(land.l2("h1"))
     assert land.interests(network_id) == {"h1": ("held", 1)}
     land.check()
+
+
+def test_an_agent_that_is_enabled_again_gets_what_waited_for_it(small: Land) -> None:
+    agent_id = small.l2("h1")
+    small.change(agent_id, admin_state_up=False)
+    waiting = small.on(small.network(), "h1")
+    small.database.write(lambda tx: agents.update(tx, agent_id, {"description": "rack 4"}))
+    assert rebinding.reconcile(small.database) == 0
+    small.database.write(lambda tx: agents.update(tx, agent_id, {"admin_state_up": True}))
+    rebinding.reconcile(small.database)
+    assert small.read_port(waiting)["binding:vif_type"] == "bridge"
 
 
 def test_an_interest_in_what_is_not_there_is_released(small: Land) -> None:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from netsched.db import interest
+from netsched.db import change, interest
 from netsched.db.agent import agent, agent_beat, agent_claim
 from netsched.db.interest import applied
 from netsched.db.session import Database
 from netsched.model import checksum
 from netsched.rpc import agent as rpc
 from netsched.server.services.heartbeat import agent_id
+from tests.cloud import Cloud, Object
 from tests.services.ground import Ground
 from tests.statements import counted
 
@@ -176,6 +180,116 @@ def test_faults_cost_the_same_however_many_there_are(ground: Ground) -> None:
     assert "fails" in str(rows(ground.database, agent_beat)[0].last_error)
     ground.beat("h1", faults=[rpc.Fault(scope="network/n1", epoch=1)])
     assert rows(ground.database, agent_beat)[0].last_error is None
+
+
+L2 = {"agent_type": "Linux bridge agent"}
+
+
+class Ports(Cloud):
+    """Ports for real, on h1 and h2 with an L2 agent each, and a DHCP agent on h9."""
+
+    def __init__(self, database: Database) -> None:
+        self.ground = Ground(database)
+        super().__init__(database)
+        for host in ("h1", "h2"):
+            self.ground.beat(host, capabilities=rpc.Capabilities(reaches=["vxlan"]), **L2)
+        self.network_id = self.network()
+
+    def on(self, host: str) -> Object:
+        return self.port(self.network_id, **{"binding:host_id": host})
+
+    def say(self, host: str, *states: rpc.State, **fields: Any) -> None:
+        self.ground.beat(host, states=list(states), **{**L2, **fields})
+
+    def state(self, made: Object, **fields: Any) -> rpc.State:
+        said = {"scope": f"network/{self.network_id}", "epoch": 1, "kind": "port", "id": made["id"], "revision": 0}
+        return rpc.State(**{**said, "status": "ACTIVE", **fields})
+
+
+@pytest.fixture
+def ports(database: Database) -> Ports:
+    return Ports(database)
+
+
+def test_a_port_that_its_host_has_wired_is_active(ports: Ports) -> None:
+    made = ports.on("h1")
+    ports.say("h1", ports.state(made))
+    assert ports.read_port(made)["status"] == "ACTIVE"
+    ports.say("h1", ports.state(made, status="DOWN"))
+    assert ports.read_port(made)["status"] == "DOWN"
+
+
+@pytest.mark.parametrize(
+    ("host", "fields", "sender"),
+    [
+        ("h1", {"epoch": 2}, L2),
+        ("h1", {"epoch": 0}, L2),
+        ("h1", {"scope": "network/other"}, L2),
+        ("h1", {"kind": "firewall"}, L2),
+        ("h1", {"revision": 4}, L2),
+        ("h2", {}, L2),
+        ("h1", {}, {"agent_type": "DHCP agent"}),
+    ],
+)
+def test_what_somebody_says_who_does_not_hold_it_is_dropped(ports: Ports, host: str, fields: Any, sender: Any) -> None:
+    made = ports.on("h1")
+    ports.on("h2")  # so h2 holds the network as well
+    ports.say(host, ports.state(made, **fields), **sender)
+    assert ports.read_port(made)["status"] == "DOWN"
+
+
+def test_a_released_holder_says_nothing_that_counts(ports: Ports) -> None:
+    made = ports.on("h1")
+    ports.database.write(lambda tx: tx.execute(sa.update(interest.interest).values(state=interest.RELEASED)))
+    ports.say("h1", ports.state(made))
+    assert ports.read_port(made)["status"] == "DOWN"
+
+
+def test_a_reservation_counts_from_the_dhcp_agent_that_holds_the_network(ports: Ports) -> None:
+    ports.subnet(ports.network_id, "10.0.0.0/24")
+    made = ports.on("h1")
+    ports.say("h1", ports.state(made))
+    for host in ("h8", "h9"):
+        ports.ground.beat(host)
+    ports.ground.grant("h9", ports.network_id)
+    ports.database.write(change.stamp)
+    position = 1
+    for host, epoch in (("h8", 1), ("h9", 0)):
+        ports.ground.applied(host, (f"network/{ports.network_id}", epoch, position))
+        assert ports.read_port(made)["status"] == "DOWN"
+    ports.ground.applied("h9", (f"network/{ports.network_id}", 1, position))
+    assert ports.read_port(made)["status"] == "ACTIVE"
+
+
+def test_states_cost_two_statements_however_many(ports: Ports) -> None:
+    made = [ports.on("h1") for _ in range(20)]
+
+    def cost(*states: rpc.State) -> int:
+        with counted(ports.database) as sent:
+            ports.say("h1", *states)
+        return len(sent)
+
+    assert cost(*map(ports.state, made)) == cost(ports.state(made[0])) == cost() + 2
+
+
+def test_an_l2_agents_news_are_marked_and_an_ordinary_beat_is_not(ports: Ports) -> None:
+    def due(work: Callable[[], Any]) -> list[str]:
+        ports.database.write(lambda tx: tx.execute(sa.update(agent).values(ports_due_at=None)))
+        work()
+        return sorted(row.host for row in rows(ports.database, agent) if row.ports_due_at is not None)
+
+    now = ports.ground.beat("h1", **L2).time
+    beat = partial(ports.ground.beat, "h1", **L2)
+    due(lambda: beat(echo=now))
+    assert due(lambda: beat(echo=now)) == []
+    assert due(lambda: beat(echo=now, capabilities=rpc.Capabilities(reaches=["vxlan"]))) == []  # as before
+    assert due(lambda: beat(echo=now, capabilities=rpc.Capabilities(reaches=["vxlan", "flat:x"]))) == ["h1"]
+    assert due(lambda: beat(echo=now, configurations={"tunneling_ip": "172.30.0.1"})) == ["h1"]
+    assert due(lambda: ports.ground.beat("h3", **L2)) == ["h3"]
+    assert due(lambda: ports.ground.beat("h3")) == []  # a DHCP agent plugs nothing
+    long_ago = datetime.datetime(2020, 1, 1)
+    ports.database.write(lambda tx: tx.execute(sa.update(agent_beat).values(sent_at=long_ago)))
+    assert due(lambda: beat(echo=now)) == ["h1"]
 
 
 def test_an_agents_id_follows_from_what_it_is() -> None:

@@ -62,6 +62,8 @@ def test_a_port_has_all_attributes_and_reads_as_it_was_created(cloud: Cloud) -> 
         "binding:host_id": "host-1",
         "binding:vnic_type": "direct",
         "binding:profile": {"a": ["b", {"c": None}]},
+        "port_security_enabled": True,
+        "allowed_address_pairs": [{"ip_address": "10.9.0.0/16", "mac_address": "fa:16:3e:00:00:99"}],
     }
     made = cloud.port(network_id, TENANT, **body)
     assert made == cloud.ports.get(TENANT, made["id"]) == cloud.ports.list(TENANT, Query())[0]
@@ -73,8 +75,8 @@ def test_a_port_has_all_attributes_and_reads_as_it_was_created(cloud: Cloud) -> 
         "network_id": network_id,
         "fixed_ips": [{"subnet_id": subnet["id"], "ip_address": "10.0.0.2"}],
         "status": "DOWN",
-        "binding:vif_type": "unbound",
-        "binding:vif_details": {},
+        "binding:vif_type": "binding_failed",
+        "binding:vif_details": {"reason": "A bridge has no place for a port with binding:vnic_type direct."},
         "revision_number": 0,
     }
     assert cloud.changes()[-1] == (f"network/{network_id}", "port", made["id"], "create")
@@ -243,13 +245,15 @@ def test_updates(cloud: Cloud) -> None:
         "device_owner": "compute:nova",
         "mac_address": "fa:16:3e:00:00:07",
         "binding:host_id": "h",
-        "binding:vnic_type": "direct",
         "binding:profile": {"x": 1},
+        "allowed_address_pairs": [{"ip_address": "10.9.0.9", "mac_address": "fa:16:3e:00:00:99"}],
     }
     changed = cloud.ports.update(ADMIN, port["id"], changes, 0)
     assert {k: v for k, v in changed.items() if k not in ("updated_at",)} == {
         **{k: v for k, v in port.items() if k != "updated_at"},
         **changes,
+        "binding:vif_type": "binding_failed",
+        "binding:vif_details": {"reason": "There is no Linux bridge agent on host h."},
         "revision_number": 1,
     }
     assert changed == cloud.read_port(port)
@@ -261,6 +265,38 @@ def test_updates(cloud: Cloud) -> None:
         with pytest.raises(errors.RevisionNumberConstraintFailed):
             work()
     assert cloud.read_port(port) == changed
+
+
+def test_address_pairs_are_for_the_ports_own_mac_unless_they_say_otherwise(small: Cloud) -> None:
+    pairs = [{"ip_address": "10.9.0.9"}, {"ip_address": "10.9.0.9", "mac_address": "fa:16:3e:00:00:99"}]
+    port = small.port(small.network(), mac_address="fa:16:3e:00:00:01", allowed_address_pairs=pairs)
+    assert [pair["mac_address"] for pair in port["allowed_address_pairs"]] == ["fa:16:3e:00:00:01", "fa:16:3e:00:00:99"]
+    moved = small.ports.update(ADMIN, port["id"], {"mac_address": "fa:16:3e:00:00:02"}, None)
+    assert [pair["mac_address"] for pair in moved["allowed_address_pairs"]] == [
+        "fa:16:3e:00:00:02",
+        "fa:16:3e:00:00:99",
+    ]
+    assert small.ports.update(ADMIN, port["id"], {"allowed_address_pairs": []}, None)["allowed_address_pairs"] == []
+
+
+def test_port_security_is_the_networks_unless_the_port_says_otherwise(small: Cloud) -> None:
+    open_, secured = small.network(port_security_enabled=False), small.network()
+    assert [small.port(network)["port_security_enabled"] for network in (open_, secured)] == [False, True]
+    assert small.port(open_, port_security_enabled=True)["port_security_enabled"] is True
+    assert small.port(secured, device_owner=ROUTER)["port_security_enabled"] is False  # it sends what others sent
+
+
+def test_address_pairs_want_port_security(small: Cloud) -> None:
+    pairs = {"allowed_address_pairs": [{"ip_address": "10.9.0.9"}]}
+    network_id = small.network()
+    with pytest.raises(errors.AddressPairAndPortSecurityRequired):
+        small.port(network_id, port_security_enabled=False, **pairs)
+    port = small.port(network_id, **pairs)
+    with pytest.raises(errors.AddressPairAndPortSecurityRequired):
+        small.ports.update(ADMIN, port["id"], {"port_security_enabled": False}, None)
+    assert small.read_port(port) == port
+    both = {"port_security_enabled": False, "allowed_address_pairs": []}
+    assert small.ports.update(ADMIN, port["id"], both, None)["port_security_enabled"] is False
 
 
 def test_dhcp_options_change_one_by_one(cloud: Cloud) -> None:
