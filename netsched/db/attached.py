@@ -97,4 +97,6 @@ def _changed(tx: Transaction, rows: Sequence[sa.RowMapping], subnet_id: str) -> 
     for row in rows:
         note(tx, row, "update")
         if row["device_owner"] in addressing.ROUTER_PORT_OWNERS:
-            tx.log("subnet", subnet_id, "update", scope.key("router", row["device_id"]))
+            its = scope.key("router", row["device_id"])
+            tx.log("subnet", subnet_id, "update", its)
+            tx.log("router", row["device_id"], "update", its)  # it shows the addresses of its gateway
