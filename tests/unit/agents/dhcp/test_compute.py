@@ -209,3 +209,34 @@ def test_the_same_content_gives_the_same_value_in_any_order() -> None:
     other.port(5, "10.0.0.50")
     other.dhcp_port(2, "node1", "10.0.0.2")
     assert desired(content) == desired(other)
+
+
+def ipv6(mode: str) -> NetworkContent:
+    content = NetworkContent()
+    content.subnet(1, "fd00:1::/64", ipv6_address_mode=mode, ipv6_ra_mode=mode)
+    content.dhcp_port(2, "node1", "fd00:1::2")
+    return content
+
+
+@pytest.mark.parametrize("mode", ["slaac", "dhcpv6-stateless", "dhcpv6-stateful"])
+def test_where_a_router_has_an_address_it_advertises_and_dhcp_does_not(mode: str) -> None:
+    def advertises(content: NetworkContent) -> bool:
+        said = " ".join(desired(content).arguments)
+        return "--ra-param" in said and any(word in said for word in ("ra-only", "ra-stateless", "--enable-ra"))
+
+    def serves(content: NetworkContent) -> bool:
+        return any(word.startswith("--dhcp-range") for word in desired(content).arguments)
+
+    alone = ipv6(mode)
+    assert advertises(alone)
+    with_router = ipv6(mode)
+    with_router.port(9, "fd00:1::1", device_owner="network:router_interface", device_id="r")
+    assert not advertises(with_router)
+    assert serves(with_router) == (mode != "slaac"), "who wants DHCP still gets it"
+    elsewhere = ipv6(mode)
+    elsewhere.subnet(3, "fd00:3::/64")
+    elsewhere.port(9, "fd00:3::1", device_owner="network:router_interface", device_id="r")
+    assert advertises(elsewhere)
+    down = ipv6(mode)
+    down.port(9, "fd00:1::1", device_owner="network:router_interface", device_id="r", admin_state_up=False)
+    assert advertises(down)
