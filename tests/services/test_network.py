@@ -261,6 +261,23 @@ def test_racing_a_new_port_against_the_deletion_leaves_both_or_none(cloud: Cloud
             cloud.ports.delete(ADMIN, port["id"], None)
 
 
+def test_racing_a_use_against_the_end_of_being_external_lets_one_win(cloud: Cloud) -> None:
+    outside = cloud.network(**{"router:external": True})
+    cloud.subnet(outside, "203.0.113.0/24")
+    uses = (
+        lambda: cloud.floatingips.create(ADMIN, [{"floating_network_id": outside}]),
+        lambda: cloud.routers.create(ADMIN, [{"external_gateway_info": {"network_id": outside}}]),
+    )
+    for use in uses * 3:
+        internal = functools.partial(cloud.networks.update, ADMIN, outside, {"router:external": False}, None)
+        assert _race(internal, use) in (["done", "BadRequest"], ["ExternalNetworkInUse", "done"])
+        for made in cloud.floatingips.list(ADMIN, Query()):
+            cloud.floatingips.delete(ADMIN, made["id"], None)
+        for made in cloud.routers.list(ADMIN, Query()):
+            cloud.routers.delete(ADMIN, made["id"], None)
+        cloud.networks.update(ADMIN, outside, {"router:external": True}, None)
+
+
 def test_racing_a_new_subnet_against_the_deletion_leaves_both_or_none(cloud: Cloud) -> None:
     for _ in range(5):
         network_id = cloud.network()

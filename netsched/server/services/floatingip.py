@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from netsched import errors
-from netsched.db import association, floatingip, port_change, subnet
+from netsched.db import association, floatingip, network, port_change, subnet
 from netsched.db.association import Wish
 from netsched.db.session import Database
 from netsched.db.subnet import Surroundings
@@ -36,7 +36,9 @@ class FloatingIPService:
             _check_fixed(body)
 
         def work(tx: Transaction) -> Objects:
-            around = subnet.surroundings(tx, [body["floating_network_id"] for body in bodies])
+            outside = {body["floating_network_id"] for body in bodies}
+            network.lock(tx, outside)  # nobody makes one of them internal meanwhile
+            around = subnet.surroundings(tx, outside)
             wanted = [{"project_id": principal.project_id, **body, "id": str(uuid.uuid4())} for body in bodies]
             ports = [_port(body, around.get(body["floating_network_id"])) for body in wanted]
             held = port_change.insert_many(tx, ports, mac_base=self._mac_base)
