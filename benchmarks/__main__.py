@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import netsched
-from benchmarks import addresses, api, concurrency, delivery, failover, heartbeats, placement, report
+from benchmarks import addresses, api, concurrency, delivery, failover, heartbeats, placement, report, routers
 from benchmarks.report import Result
 from benchmarks.site import Plan, Site
 from netsched.conf import server as server_options
@@ -26,6 +26,7 @@ BENCHMARKS: dict[str, Callable[[Site], Iterator[Result]]] = {
     "delivery": delivery.run,
     "addresses": addresses.run,
     "concurrency": concurrency.run,
+    "routers": routers.run,
 }
 
 

@@ -12,7 +12,7 @@ EXTERNAL = 9  # the number of the external network
 
 
 class RouterContent:
-    """`content` is what a driver takes. Everything has a number; a port's MAC ends in its number and the router's."""
+    """`content` is what a driver takes. Everything has a number; a port's MAC ends in the router's and its own."""
 
     def __init__(self, number: int = 1, host: str = "node1", **attributes: Any) -> None:
         self.id, self.number, self.host = uuid(number, 10), number, host
@@ -68,7 +68,7 @@ class RouterContent:
         port: Object = {
             "id": uuid(number, 13 + 256 * self.number),
             "network_id": uuid(network, 11),
-            "mac_address": f"fa:16:3e:00:{self.number:02x}:{number:02x}",
+            "mac_address": f"fa:16:3e:{self.number & 255:02x}:{number >> 8:02x}:{number & 255:02x}",
             "fixed_ips": [{"subnet_id": self._subnet_of(a), "ip_address": a} for a in addresses],
             "device_owner": "network:router_interface",
             "device_id": self.id,

@@ -107,6 +107,20 @@ def test_a_floating_ip_that_goes_cuts_its_connections_and_no_others(site: Site) 
     assert site.a1.seen_as("203.0.113.1") == "203.0.113.10"
 
 
+def test_many_floating_ips_at_once_and_their_connections_with_them(site: Site) -> None:
+    stays = site.router.floating(1, "203.0.113.20", "10.0.0.6")
+    for number in range(30, 42):
+        site.router.floating(number, f"203.0.113.{number}", f"10.0.1.{number}")
+    site.router.floating(2, "203.0.113.21", "10.0.0.5")
+    site.want()
+    first, second = site.world.connect("203.0.113.20"), site.world.connect("203.0.113.21")
+    assert first.works() and second.works()
+    site.router.content["floatingip"] = {stays["id"]: stays}
+    site.want()
+    assert first.works() and not second.works()
+    assert site.node.inside(site.router, "ip -4 -o addr").count("/32") == 1
+
+
 def test_a_floating_ip_that_moves_leads_to_the_other_machine_only(site: Site) -> None:
     floating = site.router.floating(1, "203.0.113.20", "10.0.0.5")
     site.want()

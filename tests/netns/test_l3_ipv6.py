@@ -45,7 +45,7 @@ def test_a_host_makes_itself_an_address_and_reaches_the_world(node: RouterNode) 
     assert node.want(router) is None
     host = node.machine("host", 1, 0x05)
     wait_for(lambda: own_address(host) == "fd00:1::f816:3eff:feff:5", 20)
-    assert "default via fe80::f816:3eff:fe00:101 dev eth0 proto ra" in host.run("ip -6 route")
+    assert "default via fe80::f816:3eff:fe01:1 dev eth0 proto ra" in host.run("ip -6 route")
     assert host.run("cat /proc/sys/net/ipv6/conf/eth0/mtu").strip() == "1400"
     world = node.machine("world", EXTERNAL, 0x99, "fd00:e::1/64")
     world.run("ip -6 route add fd00:1::/64 via fd00:e::10")

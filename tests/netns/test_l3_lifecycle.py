@@ -163,7 +163,7 @@ def test_a_takeover_is_announced_to_those_who_know_better(site: Site) -> None:
     former = "02:00:00:00:00:99"
     for machine, address in ((site.world, "203.0.113.10"), (site.world, "203.0.113.20"), (site.a1, "10.0.0.1")):
         machine.run(f"ip neigh replace {address} lladdr {former} dev eth0 nud stale")
-    for address in ("fd00:1::1", "fe80::f816:3eff:fe00:103"):
+    for address in ("fd00:1::1", "fe80::f816:3eff:fe01:3"):
         site.a1.run(f"ip -6 neigh replace {address} lladdr {former} dev eth0 nud stale")
     assert site.node.want(site.router) is None
     macs = {p["fixed_ips"][0]["ip_address"]: p["mac_address"] for p in site.router.content["port"].values()}
@@ -173,7 +173,7 @@ def test_a_takeover_is_announced_to_those_who_know_better(site: Site) -> None:
         (site.world, "203.0.113.20", outer),
         (site.a1, "10.0.0.1", inner),
         (site.a1, "fd00:1::1", inner6),
-        (site.a1, "fe80::f816:3eff:fe00:103", inner6),
+        (site.a1, "fe80::f816:3eff:fe01:3", inner6),
     ):
         wait_for(lambda m=machine, a=address, h=mac: f"lladdr {h}" in m.run(f"ip neigh show {a}"), 10)
 

@@ -93,8 +93,11 @@ class Netlink:
         return self.existing(name).index
 
     def add_bridge(self, name: str, alias: str) -> None:
-        """A bridge without spanning tree, whose ports forward at once, and multicast to all ports."""
-        with _explained(f"add bridge {name}"):
+        """A bridge without spanning tree, whose ports forward at once, and multicast to all ports.
+
+        Nothing to do if somebody has made it this very moment: several agents and their workers do.
+        """
+        with _explained(f"add bridge {name}", errno.EEXIST):
             self._ip.link("add", ifname=name, kind="bridge", br_stp_state=0, br_forward_delay=0, br_mcast_snooping=0)
             self._ip.link("set", ifname=name, ifalias=alias)
 
@@ -168,6 +171,11 @@ class Netlink:
         if link is not None:
             with _explained(f"delete link {name}", *_GONE):
                 self._ip.link("del", index=link.index)
+
+    def delete_group(self, group: int) -> None:
+        """All links of this group at once: the kernel waits once for everybody to have let go of them."""
+        with _explained(f"delete links of group {group}", *_GONE):
+            self._ip.link("del", group=group)
 
     def change(self, name: str, **attributes: Any) -> None:
         """Attributes of pyroute2's link("set"): state, mtu, address, master."""

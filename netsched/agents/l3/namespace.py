@@ -19,6 +19,7 @@ from netsched.agents.l3 import compute
 LOG = logging.getLogger(__name__)
 
 _NOBODY = "-"  # owns no plug
+_GROUP = 0x6E73  # of our links in a namespace, so that they can go together
 _SYSCTLS = {
     "net/ipv4/ip_forward": "1",
     "net/ipv6/conf/all/forwarding": "1",
@@ -145,7 +146,13 @@ def _ensure_plug(host: netlink.Netlink, plug: Plug, inside_is_there: bool) -> No
     if anew:
         host.delete_link(plug.outside)
         host.add_veth(
-            plug.outside, plug.inside, plug.namespace, f"{ALIAS}/{plug.owner}", address=plug.mac, mtu=plug.mtu
+            plug.outside,
+            plug.inside,
+            plug.namespace,
+            f"{ALIAS}/{plug.owner}",
+            address=plug.mac,
+            mtu=plug.mtu,
+            group=_GROUP,
         )
         LOG.info("Plugged %s into %s of namespace %s", plug.bridge, plug.inside, plug.namespace)
     bridging.quiet(plug.outside)
@@ -201,10 +208,15 @@ def remove(router_id: str) -> None:
     mark = f"{ALIAS}/{compute.owner(router_id)}"
     with netlink.opened() as host:
         # The small namespace knows; the host's links are many, and read only if there is no namespace to ask.
-        found = [*_outsides(host, name)] if exists else [link for link in host.links().values() if link.alias == mark]
-        for link in found:
-            if link.alias == mark:
-                _unplug(host, link)
+        taps = _outsides(host, name) if exists else list(host.links().values())
+        taps = [link for link in taps if link.alias == mark]
+        if exists:
+            netns.run_in(name, _delete_all_inside)
+        for tap in taps:
+            host.delete_link(tap.name)
+        LOG.info("Removed %s", ", ".join(tap.name for tap in taps) or f"nothing of {name}")
+        for index in {tap.master for tap in taps if tap.master}:
+            _leave(host, index)
     netns.delete(name)
     if exists:
         LOG.info("Removed namespace %s", name)
@@ -220,7 +232,9 @@ def _remove_link(host: netlink.Netlink, desired: compute.RouterDesired, name: st
     """A link in the namespace that looks like one of ours: from the bridge, if that is where its other end is."""
     tap = host.link(outside(name))
     if tap is not None and tap.alias == f"{ALIAS}/{compute.owner(desired.router_id)}":
-        _unplug(host, tap)
+        host.delete_link(tap.name)
+        LOG.info("Removed %s", tap.name)
+        _leave(host, tap.master)
     netns.run_in(desired.namespace, lambda: _delete_inside(name))
 
 
@@ -229,10 +243,14 @@ def _delete_inside(name: str) -> None:
         inner.delete_link(name)
 
 
-def _unplug(host: netlink.Netlink, tap: netlink.Link) -> None:
-    bridge = host.link_at(tap.master) if tap.master else None
-    host.delete_link(tap.name)
-    LOG.info("Removed %s", tap.name)
+def _delete_all_inside() -> None:
+    with netlink.opened() as inner:
+        inner.delete_group(_GROUP)
+
+
+def _leave(host: netlink.Netlink, index: int) -> None:
+    """The bridge with this index has one port less."""
+    bridge = host.link_at(index)
     if bridge is not None:
         bridging.remove_if_idle(host, bridge.name, _NOBODY)
 
