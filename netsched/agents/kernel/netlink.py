@@ -50,9 +50,12 @@ class Netlink:
     def __init__(self, ip: Any = None) -> None:
         """`ip`: an IPRoute to use, that of a simulated kernel for example."""
         self._ip = ip or IPRoute()
+        self._strict: Any = None
 
     def close(self) -> None:
         self._ip.close()
+        if self._strict is not None:
+            self._strict.close()
 
     def links(self) -> dict[str, Link]:
         with _explained("list links"):
@@ -68,9 +71,13 @@ class Netlink:
 
     def ports(self, bridge: str) -> list[Link]:
         """The links in this bridge; the kernel picks them out. Raises NotFound."""
-        index = self.index(bridge)
-        with _explained(f"list ports of {bridge}"):
-            links = map(_link, self._ip.link("dump", master=index))
+        return self.ports_of(self.index(bridge))
+
+    def ports_of(self, index: int) -> list[Link]:
+        """The same by the bridge's index."""
+        with _explained(f"list ports of link {index}"):
+            # Without a filter of its own pyroute2 leaves the choice to the kernel, instead of reading all links.
+            links = map(_link, self._ip.link("dump", master=index, dump_filter=None))
             return [link for link in links if link.master == index]
 
     def link_at(self, index: int) -> Link | None:
@@ -122,11 +129,13 @@ class Netlink:
             self._ip.link("add", ifname=name, kind="vlan", link=vlan.parent, vlan_id=vlan.id)
             self._ip.link("set", ifname=name, ifalias=alias)
 
-    def forwarding(self, name: str) -> Forwarding:
-        """What is configured for a tunnel, in its own table and in its bridge's; nothing that was learned."""
+    def forwarding(self, index: int) -> Forwarding:
+        """What is configured for the tunnel with this index, in its own table and its bridge's; nothing learned."""
         remote, static = set(), set()
-        with _explained(f"list forwarding entries of {name}"):
-            for message in self._ip.fdb("dump", ifindex=self.index(name)):
+        with _explained(f"list forwarding entries of link {index}"):
+            if self._strict is None:
+                self._strict = IPRoute(strict_check=True)  # else the kernel lists the entries of all devices
+            for message in self._strict.fdb("dump", ifindex=index, dump_filter=None):
                 mac, host = message.get_attr("NDA_LLADDR"), message.get_attr("NDA_DST")
                 if message["flags"] & _NTF_SELF and host:
                     remote.add((mac, host))
@@ -134,27 +143,25 @@ class Netlink:
                     static.add(mac)
         return Forwarding(frozenset(remote), frozenset(static))
 
-    def add_remote(self, name: str, mac: str, host: str) -> None:
-        """Frames for `mac` go to this host; all zeros may be added for many hosts, any other replaces its host."""
-        how = "append" if mac == BROADCAST else "replace"
-        with _explained(f"forward {mac} to {host} on {name}", errno.EEXIST):
-            self._ip.fdb(
-                how, ifindex=self.index(name), lladdr=mac, dst=host,
-                flags=_NTF_SELF, state=_NUD_NOARP | _NUD_PERMANENT,
-            )  # fmt: skip
+    def change_forwarding(self, name: str, add: Forwarding, remove: Forwarding) -> None:
+        """Additions first: of an address that moves to another host they replace the entry, of BROADCAST there are
+        many. A static address the bridge sends into the tunnel from now on, and forgets where it saw it."""
+        index, moved = self.index(name), {mac for mac, _ in add.remote if mac != BROADCAST}
 
-    def delete_remote(self, name: str, mac: str, host: str) -> None:
-        with _explained(f"forward {mac} to {host} on {name} no more", *_GONE):
-            self._ip.fdb("del", ifindex=self.index(name), lladdr=mac, dst=host, flags=_NTF_SELF)
+        def change(how: str, mac: str, **attributes: Any) -> None:
+            with _explained(f"{how} the forwarding of {mac} on {name}", errno.EEXIST, *_GONE):
+                self._ip.fdb(how, ifindex=index, lladdr=mac, **attributes)
 
-    def add_static(self, name: str, mac: str) -> None:
-        """The bridge of `name` sends frames for `mac` there from now on, and forgets where it saw it."""
-        with _explained(f"forward {mac} to {name}"):
-            self._ip.fdb("replace", ifindex=self.index(name), lladdr=mac, flags=_NTF_MASTER, state=_NUD_NOARP)
-
-    def delete_static(self, name: str, mac: str) -> None:
-        with _explained(f"forward {mac} to {name} no more", *_GONE):
-            self._ip.fdb("del", ifindex=self.index(name), lladdr=mac, flags=_NTF_MASTER)
+        for mac, host in sorted(add.remote):
+            how = "append" if mac == BROADCAST else "replace"
+            change(how, mac, dst=host, flags=_NTF_SELF, state=_NUD_NOARP | _NUD_PERMANENT)
+        for mac in sorted(add.static):
+            change("replace", mac, flags=_NTF_MASTER, state=_NUD_NOARP)
+        for mac in sorted(remove.static):
+            change("del", mac, flags=_NTF_MASTER)
+        for mac, host in sorted(remove.remote):
+            if mac not in moved:
+                change("del", mac, dst=host, flags=_NTF_SELF)
 
     def add_veth(self, name: str, peer: str, peer_namespace: str, alias: str, **of_peer: Any) -> None:
         """A pair: `name` here and `peer` in the namespace. `of_peer`: its attributes, as for `change`."""

@@ -58,12 +58,12 @@ class L2Driver(Driver):
         if taps := self._antispoof.ensure(network_id, desired.guards):
             LOG.info("Network %s: %s kept to their addresses", network_id, ", ".join(taps))
         with netlink.opened() as host:
-            for difference in wiring.differences(host, desired, self._settings):
+            survey = wiring.Survey(host, desired, self._settings)
+            for difference in survey.differences():
                 difference.make()
                 LOG.info("Network %s: %s", network_id, difference.what)
             with self._lock:
-                network.bridge_index = host.index(desired.bridge)
-                network.wired = frozenset(wiring.wired(host, desired))
+                network.bridge_index = survey.bridge_index
                 self._scope_of_bridge[network.bridge_index] = scope
         self._antispoof.forget(network_id, desired.guards)
         if desired.problem:
@@ -81,20 +81,21 @@ class L2Driver(Driver):
         network = self._networks.get(scope)
         with netlink.opened() as host:
             if desired is None:
-                return trouble is None and next(wiring.remains(host, network_id, self._settings), None) is None
+                return trouble is None and not wiring.is_left(host, network_id)
+            survey = wiring.Survey(host, desired, self._settings)
             if network is None:
-                return trouble is None and next(wiring.differences(host, desired, self._settings), None) is None
+                return trouble is None and next(survey.differences(), None) is None
             if trouble:
                 raise errors.Unavailable(reason=trouble)
-            return self._check(host, scope, network)
+            return self._check(survey, scope, network)
 
-    def _check(self, host: netlink.Netlink, scope: str, network: _Network) -> bool:
-        for difference in wiring.differences(host, network.desired, self._settings):
+    def _check(self, survey: wiring.Survey, scope: str, network: _Network) -> bool:
+        for difference in survey.differences():
             if not difference.tap or difference.tap in network.wired:
                 raise errors.Unavailable(reason=f"somebody changed something: {difference.what} is to be done")
             self._changed(scope)  # a tap that has just come; its event may be on its way
         with self._lock:
-            network.wired = frozenset(wiring.wired(host, network.desired))
+            network.wired = frozenset(survey.wired)
         return True
 
     def states(self, scope: str, wanted: Content) -> States:

@@ -1,18 +1,19 @@
 """How a network on this host differs from what it ought to be, read from the kernel, each difference with its remedy.
 
-`differences` is lazy: whoever repairs makes each before asking for the next, which is then found in what is there by
-now; whoever only checks looks whether there is a first one.
+`Survey.differences` is lazy: whoever repairs makes each before asking for the next, which is then found in what is
+there by now; whoever only checks looks whether there is a first one.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from netsched import errors
 from netsched.agents.kernel import bridging, plug
 from netsched.agents.kernel.netlink import Link, Netlink
-from netsched.agents.kernel.tunnel import BROADCAST, Vlan, Vxlan
+from netsched.agents.kernel.tunnel import Forwarding, Vlan, Vxlan
 from netsched.agents.l2.compute import L2Desired, Settings, Uplink
 from netsched.model import segment
 
@@ -37,39 +38,159 @@ def is_tap(name: str) -> bool:
     return name.startswith(plug.OUTSIDE) and len(name) == TAP_LENGTH
 
 
-def differences(host: Netlink, wanted: L2Desired, settings: Settings) -> Iterator[Difference]:
-    """Raises NetschedError for what cannot be read or is in the way."""
-    yield from _bridge(host, wanted)
-    bridge = host.existing(wanted.bridge)
-    ports = {link.name: link for link in host.ports(wanted.bridge)}
-    yield from _strangers(host, wanted, settings, ports)
-    if wanted.uplink:
-        yield from _uplink(host, wanted, wanted.uplink, settings, bridge)
-    yield from _taps(host, wanted, bridge, ports)
-    if wanted.uplink and wanted.uplink.type == segment.VXLAN:
-        yield from _forwarding(host, wanted, wanted.uplink.link)
+class Survey:
+    """One look at one network, in as few questions to the kernel as it takes."""
+
+    def __init__(self, host: Netlink, wanted: L2Desired, settings: Settings) -> None:
+        self._host = host
+        self._wanted = wanted
+        self._settings = settings
+        self.bridge_index = 0
+        self.wired: set[str] = set()  # taps that were found in force
+
+    def differences(self) -> Iterator[Difference]:
+        """Raises NetschedError for what cannot be read or is in the way."""
+        host, wanted = self._host, self._wanted
+        bridge = host.link(wanted.bridge)
+        if bridge is None or not _is_ready(bridge, wanted):
+            yield Difference(f"{wanted.bridge} made ready", self._make_bridge)
+            bridge = host.existing(wanted.bridge)
+        self.bridge_index = bridge.index
+        ports = {link.name: link for link in host.ports_of(bridge.index)}
+        yield from self._strangers(ports)
+        if wanted.uplink:
+            yield from self._uplink(wanted.uplink, ports)
+        yield from self._taps(ports)
+
+    def _make_bridge(self) -> None:
+        wanted = self._wanted
+        bridging.ensure(self._host, wanted.bridge, wanted.mtu)
+        self._host.change(wanted.bridge, ifalias=mark(wanted.network_id))
+
+    def _strangers(self, ports: Mapping[str, Link]) -> Iterator[Difference]:
+        allowed = self._wanted.taps | ({self._wanted.uplink.link} if self._wanted.uplink else set())
+        for name, link in sorted(ports.items()):
+            if name not in allowed and is_ours(link, self._settings):
+                yield _gone(self._host, link, self._wanted.bridge)
+
+    def _uplink(self, uplink: Uplink, ports: Mapping[str, Link]) -> Iterator[Difference]:
+        host, wanted = self._host, self._wanted
+        link = ports.get(uplink.link) or host.link(uplink.link)
+        if uplink.type == segment.FLAT:
+            _check_free(host, uplink.link, link, self.bridge_index)
+        else:
+            found = link
+            for difference in self._tunnel(uplink, found):
+                yield difference
+                link = None
+        link = link or host.existing(uplink.link)
+        # The MTU of a physical interface is the operator's.
+        mtu = None if uplink.type == segment.FLAT else wanted.mtu
+        if not link.up or link.master != self.bridge_index or mtu not in (None, link.mtu):
+            yield self._plugged(uplink.link, mtu)
+        if uplink.type == segment.VXLAN:
+            yield from self._forwarding(link)
+
+    def _tunnel(self, uplink: Uplink, link: Link | None) -> Iterator[Difference]:
+        """The link of a VXLAN or VLAN, made anew if it is another one than wanted."""
+        host, mark_ = self._host, mark(self._wanted.network_id)
+        vxlan, vlan = None, None
+        if uplink.type == segment.VXLAN:
+            vxlan = Vxlan(uplink.id, self._settings.local_ip or "", self._settings.vxlan_port)
+        else:
+            parent = host.link(uplink.interface)
+            if parent is None:
+                raise errors.Unavailable(reason=f"there is no interface {uplink.interface} on this host")
+            vlan = Vlan(parent.index, uplink.id)
+
+        def make() -> None:
+            host.delete_link(uplink.link)
+            if vxlan:
+                host.add_vxlan(uplink.link, vxlan, mark_)
+            elif vlan:
+                host.change(uplink.interface, state="up")
+                host.add_vlan(uplink.link, vlan, mark_)
+
+        if link is None or (link.vxlan, link.vlan) != (vxlan, vlan):
+            yield Difference(f"{uplink.link} made", make)
+
+    def _taps(self, ports: Mapping[str, Link]) -> Iterator[Difference]:
+        for name in sorted(self._wanted.taps):
+            link = ports.get(name) or self._host.link(name)
+            if link is None:
+                continue
+            if link.up and link.master == self.bridge_index and link.mtu == self._wanted.mtu:
+                self.wired.add(name)
+            else:
+                yield self._plugged(name, self._wanted.mtu)
+
+    def _plugged(self, name: str, mtu: int | None) -> Difference:
+        def make() -> None:
+            bridging.quiet(name)
+            attributes = {} if mtu is None else {"mtu": mtu}
+            self._host.change(name, master=self.bridge_index, state="up", **attributes)
+
+        return Difference(f"{name} put into {self._wanted.bridge}", make, name if is_tap(name) else "")
+
+    def _forwarding(self, link: Link) -> Iterator[Difference]:
+        actual, wanted = self._host.forwarding(link.index), self._wanted.forwarding
+        add = Forwarding(wanted.remote - actual.remote, wanted.static - actual.static)
+        remove = Forwarding(actual.remote - wanted.remote, actual.static - wanted.static)
+        if add != Forwarding() or remove != Forwarding():
+            hosts = len({host_ip for _, host_ip in wanted.remote})
+            yield Difference(
+                f"{link.name} forwards {len(wanted.static)} addresses to {hosts} hosts",
+                lambda: self._host.change_forwarding(link.name, add, remove),
+            )
 
 
-def wired(host: Netlink, wanted: L2Desired) -> set[str]:
-    """The taps that are in the bridge and up."""
-    bridge = host.link(wanted.bridge)
-    ports = host.ports(wanted.bridge) if bridge else []
-    return {link.name for link in ports if link.up and link.name in wanted.taps}
+def _is_ready(bridge: Link, wanted: L2Desired) -> bool:
+    return bridge.up and bridge.mtu == wanted.mtu and bridge.alias == mark(wanted.network_id)
+
+
+def _check_free(host: Netlink, name: str, link: Link | None, bridge_index: int) -> None:
+    """A physical interface in somebody else's bridge is left there. Raises Unavailable."""
+    if link is None:
+        raise errors.Unavailable(reason=f"there is no interface {name} on this host")
+    if link.master not in (0, bridge_index):
+        other = host.link_at(link.master)
+        if other is None or not bridging.is_own(other):
+            raise errors.Unavailable(reason=f"{name} is in {other.name if other else 'another link'} already")
+
+
+def is_ours(link: Link, settings: Settings) -> bool:
+    """May we take this out of a bridge of ours? What an operator put there under another name stays."""
+    return is_tap(link.name) or link.alias.startswith(mark("")) or link.name in settings.interfaces.values()
+
+
+def _gone(host: Netlink, link: Link, bridge: str) -> Difference:
+    """Out of the bridge; what we made ceases to exist. A tap keeps its carrier: a machine that may speak again
+    resumes at once."""
+    if link.alias.startswith(mark("")):
+        return Difference(f"{link.name} removed", lambda: host.delete_link(link.name))
+
+    def make() -> None:
+        with contextlib.suppress(errors.NotFound):
+            host.change(link.name, master=0)
+
+    return Difference(f"{link.name} taken out of {bridge}", make)
+
+
+def is_left(host: Netlink, network_id: str) -> bool:
+    """Is there a bridge that we use for this network?"""
+    bridge = host.link(plug.bridge(network_id))
+    return bridge is not None and bridge.alias == mark(network_id)
 
 
 def remains(host: Netlink, network_id: str, settings: Settings) -> Iterator[Difference]:
     """What is left of a network that this host has nothing to do with any more. Lazy as well."""
     name = plug.bridge(network_id)
-    bridge = host.link(name)
-    if bridge is not None and bridge.alias == mark(network_id):
-        ports = host.ports(name)
-        for link in ports:
-            if link.alias != mark(network_id) and is_ours(link, settings):
-                yield _out(host, link.name, name)
-    for link in host.links().values() if bridge is None or bridge.alias == mark(network_id) else ():
-        if link.alias == mark(network_id) and link.kind != "bridge":
-            yield Difference(f"{link.name} removed", lambda gone=link.name: host.delete_link(gone))  # type: ignore[misc]
-    if bridge is not None and bridge.alias == mark(network_id):
+    used = is_left(host, network_id)
+    # Without a bridge there may still be its tunnel: only then all links of the host are read.
+    for link in host.ports(name) if used else host.links().values():
+        if link.alias == mark(network_id) and link.kind != "bridge" or used and is_ours(link, settings):
+            yield _gone(host, link, name)
+    if used:
         yield Difference(f"{name} given up", lambda: _give_up(host, name))
 
 
@@ -83,142 +204,3 @@ def _give_up(host: Netlink, bridge: str) -> None:
     """Whoever still has a port in it may keep it."""
     host.change(bridge, ifalias=bridging.ALIAS)
     bridging.remove_if_idle(host, bridge, "nobody")
-
-
-def _bridge(host: Netlink, wanted: L2Desired) -> Iterator[Difference]:
-    bridge = host.link(wanted.bridge)
-    fine = bridge is not None and bridge.up and bridge.mtu == wanted.mtu and bridge.alias == mark(wanted.network_id)
-
-    def make() -> None:
-        bridging.ensure(host, wanted.bridge, wanted.mtu)
-        host.change(wanted.bridge, ifalias=mark(wanted.network_id))
-
-    if not fine:
-        yield Difference(f"{wanted.bridge} made ready", make)
-
-
-def is_ours(link: Link, settings: Settings) -> bool:
-    """May we take this out of a bridge of ours? What an operator put there under another name stays."""
-    return is_tap(link.name) or link.alias.startswith(mark("")) or link.name in settings.interfaces.values()
-
-
-def _strangers(host: Netlink, wanted: L2Desired, settings: Settings, ports: Mapping[str, Link]) -> Iterator[Difference]:
-    allowed = wanted.taps | ({wanted.uplink.link} if wanted.uplink else set())
-    for name, link in sorted(ports.items()):
-        if name in allowed or not is_ours(link, settings):
-            continue
-        if link.alias.startswith(mark("")):
-            yield Difference(f"{name} removed", lambda gone=name: host.delete_link(gone))  # type: ignore[misc]
-        else:
-            yield _out(host, name, wanted.bridge)
-
-
-def _out(host: Netlink, name: str, bridge: str) -> Difference:
-    """Its carrier stays: a machine that may speak again resumes at once."""
-
-    def make() -> None:
-        try:
-            host.change(name, master=0)
-        except errors.NotFound:
-            return
-
-    return Difference(f"{name} taken out of {bridge}", make)
-
-
-def _uplink(host: Netlink, wanted: L2Desired, uplink: Uplink, settings: Settings, bridge: Link) -> Iterator[Difference]:
-    link = host.link(uplink.link)
-    if uplink.type == segment.FLAT:
-        if link is None:
-            raise errors.Unavailable(reason=f"there is no interface {uplink.link} on this host")
-        if link.master not in (0, bridge.index):
-            other = host.link_at(link.master)
-            if other is None or not bridging.is_own(other):
-                raise errors.Unavailable(
-                    reason=f"{uplink.link} is in {other.name if other else 'another link'} already"
-                )
-    else:
-        yield from _tunnel(host, wanted, uplink, settings, link)
-        link = host.existing(uplink.link)
-    # The MTU of a physical interface is the operator's.
-    mtu = {} if uplink.type == segment.FLAT or link.mtu == wanted.mtu else {"mtu": wanted.mtu}
-    if not link.up or link.master != bridge.index or mtu:
-        yield Difference(
-            f"{uplink.link} put into {wanted.bridge}",
-            lambda: _plug(host, uplink.link, bridge.index, wanted.mtu if mtu else None),
-        )
-
-
-def _tunnel(
-    host: Netlink, wanted: L2Desired, uplink: Uplink, settings: Settings, link: Link | None
-) -> Iterator[Difference]:
-    """The link of a VXLAN or VLAN, made anew if it is another one than wanted."""
-    if uplink.type == segment.VXLAN:
-        vxlan = Vxlan(uplink.id, settings.local_ip or "", settings.vxlan_port)
-        fine = link is not None and link.vxlan == vxlan
-
-        def add() -> None:
-            host.add_vxlan(uplink.link, vxlan, mark(wanted.network_id))
-    else:
-        parent = host.link(uplink.interface)
-        if parent is None:
-            raise errors.Unavailable(reason=f"there is no interface {uplink.interface} on this host")
-        vlan = Vlan(parent.index, uplink.id)
-        fine = link is not None and link.vlan == vlan
-
-        def add() -> None:
-            if not parent.up:
-                host.change(parent.name, state="up")
-            host.add_vlan(uplink.link, vlan, mark(wanted.network_id))
-
-    def make() -> None:
-        if link is not None:
-            host.delete_link(uplink.link)
-        add()
-
-    if not fine:
-        yield Difference(f"{uplink.link} made", make)
-
-
-def _taps(host: Netlink, wanted: L2Desired, bridge: Link, ports: Mapping[str, Link]) -> Iterator[Difference]:
-    for name in sorted(wanted.taps):
-        link = ports.get(name) or host.link(name)
-        if link is None or (link.up and link.master == bridge.index and link.mtu == wanted.mtu):
-            continue
-        yield Difference(
-            f"{name} put into {wanted.bridge}",
-            lambda tap=name: _plug(host, tap, bridge.index, wanted.mtu),  # type: ignore[misc]
-            name,
-        )
-
-
-def _plug(host: Netlink, name: str, bridge_index: int, mtu: int | None) -> None:
-    bridging.quiet(name)
-    attributes = {} if mtu is None else {"mtu": mtu}
-    host.change(name, master=bridge_index, state="up", **attributes)
-
-
-def _forwarding(host: Netlink, wanted: L2Desired, name: str) -> Iterator[Difference]:
-    actual = host.forwarding(name)
-    stale, missing = actual.remote - wanted.forwarding.remote, wanted.forwarding.remote - actual.remote
-    stale_static, missing_static = (
-        actual.static - wanted.forwarding.static,
-        wanted.forwarding.static - actual.static,
-    )
-    if not (stale or missing or stale_static or missing_static):
-        return
-
-    def make() -> None:
-        replaced = {mac for mac, _ in missing}
-        for mac, host_ip in sorted(missing):
-            host.add_remote(name, mac, host_ip)
-        for mac in sorted(missing_static):
-            host.add_static(name, mac)
-        for mac in sorted(stale_static):
-            host.delete_static(name, mac)
-        for mac, host_ip in sorted(stale):
-            # An address that moved to another host has been replaced; of "everybody" there is one entry a host.
-            if mac not in replaced or mac == BROADCAST:
-                host.delete_remote(name, mac, host_ip)
-
-    hosts = len({host_ip for _, host_ip in wanted.forwarding.remote})
-    yield Difference(f"{name} forwards {len(wanted.forwarding.static)} addresses to {hosts} hosts", make)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from pyroute2 import IPRoute
 from pyroute2.iproute.ipmock import IPEngine
-from pyroute2.netlink import NLMSG_ERROR
+from pyroute2.netlink import NLM_F_CREATE, NLMSG_ERROR
 from pyroute2.netlink.rtnl import RTM_GETLINK
 
 from netsched import errors
@@ -27,13 +27,17 @@ BRIDGE, TAP = "brq11111111-11", "tap00000001-00"
 
 
 class Engine(IPEngine):
-    """As the kernel does, says that a link is missing, and lets it keep its kind when something else is changed."""
+    """As the kernel does, changes links by their names too, and says when there is none of that name."""
 
     def RTM_NEWLINK(self, req: Any) -> None:  # noqa: N802 (pyroute2's name)
-        kinds = {link.index: link.kind for link in self.database["links"]}
-        super().RTM_NEWLINK(req)
-        for link in self.database["links"]:
-            link.kind = link.kind or kinds.get(link.index)
+        link = next((link for link in self.database["links"] if link.ifname == req.get("ifname")), None)
+        if link is None or req["header"]["flags"] & NLM_F_CREATE:
+            super().RTM_NEWLINK(req)
+            return
+        kind = link.kind
+        link.update_from_msg(req)
+        link.kind = kind  # which the simulation forgets
+        self.nl_error(req["header"]["sequence_number"], 0)
 
     def RTM_GETLINK(self, msg_in: Any) -> None:  # noqa: N802 (pyroute2's name)
         name = msg_in.get("ifname")
@@ -72,7 +76,7 @@ def vlan_network(vlan_id: int = 100, interface: str = "eth0") -> L2Desired:
 
 def repair(host: Netlink, wanted: L2Desired) -> list[str]:
     done = []
-    for difference in wiring.differences(host, wanted, SETTINGS):
+    for difference in wiring.Survey(host, wanted, SETTINGS).differences():
         difference.make()
         done.append(difference.what)
     return done
