@@ -45,8 +45,8 @@ plan = sa.Table(
 
 @dataclass(frozen=True)
 class Decision:
-    """`action`: place, move, unplaced (the scheduler's); bind, unbind, agent-update, agent-delete (an operator's); leave
-    (what follows from a change: its agent does not reach what it requires by now).
+    """`action`: place, move, unplaced (the scheduler's); bind, unbind, agent-update, agent-delete (an operator's);
+    leave (what follows from a change: its agent does not reach what it requires by now).
 
     `slot` is None when the decision concerns more than one, or the agent itself (resource_type "agent").
     """

@@ -129,8 +129,8 @@ EXTENSIONS = {
         _extension(
             "router",
             "Neutron L3 Router",
-            "Router abstraction for basic L3 forwarding between L2 Neutron networks and access to external networks via "
-            "a NAT gateway.",
+            "Router abstraction for basic L3 forwarding between L2 Neutron networks and access to external networks "
+            "via a NAT gateway.",
             "2012-07-20T10:00:00-00:00",
         ),
         _extension(
