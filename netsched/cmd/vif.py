@@ -61,7 +61,10 @@ def plug_port(client: Client, options: argparse.Namespace) -> int:
         print(
             f"port {port['id']}: {name} in namespace {namespace} on {host}, {wanted.mac} {' '.join(wanted.addresses)}"
         )
-    return _wait(client, port, host, options.wait)
+    status = _wait(client, port, host, options.wait)
+    if status == 0 and not options.tap:
+        vif.announce(wanted, namespace, name)
+    return status
 
 
 def unplug_port(client: Client, options: argparse.Namespace) -> int:

@@ -9,7 +9,9 @@ import itertools
 from dataclasses import dataclass
 
 from netsched import errors
+from netsched.agents.kernel import announce as announcing
 from netsched.agents.kernel import netlink, netns
+from netsched.agents.kernel.announce import News
 from netsched.agents.kernel.bridging import ALIAS
 
 # The alias of the tap says to which namespace it belongs, and whether that was made for it and goes with it.
@@ -41,6 +43,15 @@ def plug_namespace(vif: Vif, namespace: str) -> str:
             netns.run_in(namespace, lambda: _set_mac(inside, vif.mac))
         host.change(vif.tap, mtu=vif.mtu)
     return netns.run_in(namespace, lambda: _set_up(vif))
+
+
+def announce(vif: Vif, namespace: str, link: str) -> None:
+    """Tell the network where its IPv4 addresses are now, as a DHCP client does: another machine may have had them.
+
+    To be called when the port is wired, else nobody hears it.
+    """
+    addresses = tuple(one.partition("/")[0] for one in vif.addresses if ":" not in one)
+    netns.run_in(namespace, lambda: announcing.announce([News(link, vif.mac, addresses)]))
 
 
 def plug_tap(vif: Vif) -> None:
