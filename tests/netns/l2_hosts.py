@@ -20,8 +20,8 @@ UNDERLAY = "172.30.0."
 class L2Node(Node):
     DRIVER, UNIT = "tests.netns.l2_driver_process", "netsched-l2-agent.service"
 
-    def __init__(self, number: int, **settings: Any) -> None:
-        self.address = f"{UNDERLAY}{number}"
+    def __init__(self, number: int, underlay: str = UNDERLAY, **settings: Any) -> None:
+        self.address = f"{underlay}{number}"
         super().__init__(f"node{number}", **{"local_ip": self.address, **settings})
 
     def vm(self, network: SegmentContent, number: int, address: str | None = None) -> Machine:
@@ -120,20 +120,20 @@ def loss(ping: subprocess.Popen[str]) -> tuple[int, int]:
 
 
 @contextlib.contextmanager
-def hosts(count: int, mtu: int = 1500, **settings: Any) -> Iterator[list[L2Node]]:
+def hosts(count: int, underlay: str = UNDERLAY, **settings: Any) -> Iterator[list[L2Node]]:
     """Hosts with drivers, and eth0 on an underlay; also eth1 on a wire of its own, for flat networks."""
     with contextlib.ExitStack() as stack:
-        underlay, wire = Fabric(), Fabric()
-        stack.callback(underlay.close)
+        cables, wire = Fabric(), Fabric()
+        stack.callback(cables.close)
         stack.callback(wire.close)
         made = []
         for number in range(1, count + 1):
-            node = L2Node(number, **settings)
+            node = L2Node(number, underlay, **settings)
             stack.callback(node.close)
-            underlay.connect(node, "eth0")
+            cables.connect(node, "eth0")
             wire.connect(node, "eth1")
-            node.run("ip", "link", "set", "eth0", "mtu", str(mtu))
-            node.run("ip", "addr", "add", f"{node.address}/24", "dev", "eth0")
+            length = ["64", "dev", "eth0", "nodad"] if ":" in underlay else ["24", "dev", "eth0"]
+            node.run("ip", "addr", "add", f"{node.address}/{length[0]}", *length[1:])
             node.start_driver()
             made.append(node)
         yield made

@@ -37,6 +37,21 @@ def test_machines_on_two_hosts_reach_each_other_with_full_size_packets() -> None
         assert "inet6" not in one.run("ip", "addr", "show", "brq00000001-00")
 
 
+def test_an_underlay_of_ipv6() -> None:
+    with hosts(2, "fd00:172::") as nodes:
+        one, two = nodes
+        network = one_port_each(nodes)
+        network.network["mtu"] = 1430
+        tell(nodes, network)
+        first = one.vm(network, 1)
+        two.vm(network, 2)
+        wait_active(one, network, 1)
+        wait_active(two, network, 2)
+        assert first.reaches("10.0.0.2", "-M", "do", "-s", str(1430 - 28))
+        assert f"{BROADCAST} dst fd00:172::2 self permanent" in one.fdb("vxlan-101")
+        assert one.faults() == []
+
+
 def test_networks_do_not_see_each_other_and_may_have_the_same_addresses() -> None:
     with hosts(2) as nodes:
         one, two = nodes

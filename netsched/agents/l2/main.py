@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ipaddress
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -38,7 +40,10 @@ class L2AgentSettings(base.KindSettings):
 
     @property
     def wiring(self) -> compute.Settings:
-        return compute.Settings(self.host, self.local_ip, self.vxlan_port, self.interfaces)
+        local_ip = self.local_ip
+        with contextlib.suppress(ValueError):  # which `abilities` explains
+            local_ip = local_ip and str(ipaddress.ip_address(local_ip))  # as the kernel will show it
+        return compute.Settings(self.host, local_ip, self.vxlan_port, self.interfaces)
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,7 @@ def identity(settings: L2AgentSettings, address: str | None = None, able: Abilit
         capabilities=Capabilities(reaches=list(able.reaches)),
         configurations={
             "l2_driver": settings.driver,
-            "tunneling_ip": settings.local_ip,
+            "tunneling_ip": settings.wiring.local_ip,
             "tunnel_types": [word for word in able.reaches if word == segment.VXLAN],
             "interface_mappings": dict(settings.interfaces),
             "vxlan_port": settings.vxlan_port,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
 
 from netsched.agents.l2 import main
@@ -23,6 +24,11 @@ def test_it_says_what_it_reaches_and_where_its_tunnels_end() -> None:
     assert me.capabilities.hosts == []  # it is given nothing by the scheduler
     assert me.configurations["tunneling_ip"] == "172.30.0.1"
     assert me.settings == {"mtu": 1500, "vxlan_port": 4789}
+
+
+def test_an_address_of_ipv6_is_written_as_the_kernel_writes_it() -> None:
+    settings = dataclasses.replace(SETTINGS, local_ip="FD00:0::1")
+    assert main.identity(settings).configurations["tunneling_ip"] == settings.wiring.local_ip == "fd00::1"
 
 
 def test_it_reports_what_was_found_out_and_why() -> None:
