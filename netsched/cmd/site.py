@@ -61,6 +61,7 @@ class Site:
         conf.set_override("interval", interval, group="heartbeat")
         conf.set_override("write_delay", min(0.8, interval / 10), group="heartbeat")
         self.deployment = Standalone(conf, directory, "127.0.0.1", 0)
+        closing.callback(start.log_to_stderr, conf)
         closing.callback(self.deployment.stop)
         self.deployment.start()
         self.url = self.deployment.url

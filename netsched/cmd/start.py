@@ -65,6 +65,13 @@ def log_to(conf: Conf, path: pathlib.Path) -> None:
         logging.setup(conf, "netsched")
 
 
+def log_to_stderr(conf: Conf) -> None:
+    """No longer to a file: its directory is about to go, and this process is not."""
+    conf.clear_override("log_file")
+    conf.set_override("use_stderr", True)
+    logging.setup(conf, "netsched")
+
+
 def _check_values(conf: Conf) -> None:
     """Read every option of ours once: oslo.config looks at a value when it is first wanted, which may be days later."""
     for group, options in opts.list_opts():
