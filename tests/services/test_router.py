@@ -413,6 +413,17 @@ def test_the_port_api_leaves_ports_of_routers_alone(small: Land) -> None:
                 small.ports.update(ADMIN, port["id"], change, None)
         same = {name: port[name] for name in ("fixed_ips", "device_id", "device_owner", "mac_address")}
         assert small.ports.update(ADMIN, port["id"], {**same, "name": "renamed"}, None)["name"] == "renamed"
+    (router_id,) = (port["device_id"] for port in owned if port["device_owner"] == "network:router_gateway")
+    stray = small.port(subnet["network_id"])
+    for owner in ("network:router_interface", "network:router_gateway"):  # nor can it give a router one
+        device = {"device_owner": owner, "device_id": router_id}
+        with pytest.raises(BAD, match=f"device_owner {owner} with device_id {router_id} is for ports that the service"):
+            small.ports.update(ADMIN, stray["id"], device, None)
+        with pytest.raises(BAD, match="device_owner"):
+            small.ports.create(ADMIN, [{}, {**device, "network_id": subnet["network_id"]}])
+    small.ports.update(ADMIN, stray["id"], {"device_owner": "network:router_interface"}, None)
+    with pytest.raises(BAD, match="device_owner"):
+        small.ports.update(ADMIN, stray["id"], {"device_id": router_id}, None)
     left_over = small.port(subnet["network_id"], device_owner="network:router_interface", device_id=ZERO)
     small.ports.update(ADMIN, left_over["id"], {"fixed_ips": []}, None)
     small.ports.delete(ADMIN, left_over["id"], None)

@@ -20,6 +20,7 @@ Object = dict[str, Any]
 Objects = list[Object]
 
 RELIED_ON = ("fixed_ips", "mac_address", "device_id", "device_owner")
+OWNED_BY = ("device_id", "device_owner")
 OF_L3 = (*addressing.ROUTER_PORT_OWNERS, addressing.FLOATINGIP_OWNER)
 
 
@@ -30,11 +31,18 @@ class PortService:
         self._mac_base = ":".join(mac_base.split(":")[:3])
 
     def create(self, principal: Principal, bodies: Objects, permit: Permit = anyone) -> Objects:
-        """Raises what `permit` and `port_change.insert_many` raise; on others' networks only where these are shared."""
+        """Raises what `permit` and `port_change.insert_many` raise; on others' networks only where these are shared.
+
+        BadRequest for what only the service makes: a port of a router or of a floating IP.
+        """
         owned = [{"project_id": principal.project_id, **body} for body in bodies]
-        return self._database.write(
-            lambda tx: port_change.insert_many(tx, owned, principal.sees, self._mac_base, permit)
-        )
+
+        def work(tx: Transaction) -> Objects:
+            for body in owned:
+                _check_not_of_l3(tx, body)
+            return port_change.insert_many(tx, owned, principal.sees, self._mac_base, permit)
+
+        return self._database.write(work)
 
     def get(self, principal: Principal, id: str) -> Object:
         with self._database.read() as connection:
@@ -46,7 +54,10 @@ class PortService:
         def work(tx: Transaction) -> Object:
             if any(name in changes for name in RELIED_ON):
                 port_change.lock(tx, id)
-                _check_relied_on(tx, port.get(tx.connection, id, principal.sees), changes)
+                current = port.get(tx.connection, id, principal.sees)
+                _check_relied_on(tx, current, changes)
+                if any(_differ(current[name], changes.get(name, current[name])) for name in OWNED_BY):
+                    _check_not_of_l3(tx, {**current, **changes})
             return self._touched(tx, port_change.update(tx, id, changes, if_match, principal.sees))
 
         return self._database.write(work)
@@ -82,6 +93,15 @@ def _check_relied_on(tx: Transaction, current: Mapping[str, Any], changes: Mappi
     if changed and _is_of_l3(tx, current):
         reason = f"has device owner {current['device_owner']}"
         raise errors.L3PortUnchangeable(port_id=current["id"], attributes=", ".join(changed), reason=reason)
+
+
+def _check_not_of_l3(tx: Transaction, wanted: Mapping[str, Any]) -> None:
+    """Nobody else may give a router a port: nothing would have looked whether its subnets overlap, and the router's
+    agent would not be told of the network."""
+    owner, device_id = wanted.get("device_owner", ""), wanted.get("device_id", "")
+    if owner in OF_L3 and router_use.exists(tx, owner, device_id):
+        reason = f"device_owner {owner} with device_id {device_id} is for ports that the service makes itself"
+        raise errors.BadRequest(resource="port", reason=reason)
 
 
 def _differ(current: Any, wanted: Any) -> bool:
