@@ -1,4 +1,6 @@
-"""The only way to the kernel: namespaces, links and processes. The only importer of pyroute2 and subprocess.
+"""The only way to the kernel: namespaces, links, rules, connections and processes.
+
+The only importer of pyroute2 and nftables, and with cmd of subprocess.
 
 Review notes:
 - Threads are native. A namespace is entered in a fresh thread that ends afterwards (netns.run_in), never in one that
