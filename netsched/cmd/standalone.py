@@ -257,7 +257,7 @@ def _welcome(deployment: Standalone, driver: str, hosts: int) -> None:
         print(f"  first: export OS_ENDPOINT={deployment.url}")
     print(TRY)
     if driver == "linux":
-        print("       netsched-vif plug web-1        # a namespace with that port, for a machine")
+        print("       netsched-vif plug $(netsched port show web-1 -f value -c id)    # a namespace with that port")
     print(f"  logs are in {deployment.data}/log; Ctrl-C ends it", flush=True)
 
 
