@@ -67,4 +67,8 @@ class FakeDriver(Driver):
     def states(self, scope: str, wanted: Content) -> States:
         ports = wanted.get("port", {}).values() if self._wires else ()
         wired = {("port", port["id"]): "ACTIVE" for port in ports if port["binding:host_id"] == self._wires}
-        return wired | {key: status for key, status in self.said.items() if key[1] in wanted.get(key[0], {})}
+        floating = {
+            ("floatingip", one["id"]): "ACTIVE" if one["port_id"] else "DOWN"
+            for one in wanted.get("floatingip", {}).values()
+        }
+        return wired | floating | {key: status for key, status in self.said.items() if key[1] in wanted.get(key[0], {})}

@@ -33,9 +33,11 @@ from netsched.scheduler import profile
 from netsched.server import wiring
 from netsched.server.policies.enforcer import Policy
 from netsched.server.services.delivery import DeliverySettings
+from netsched.server.services.floatingip import FloatingIPService
 from netsched.server.services.heartbeat import HeartbeatSettings, agent_id
 from netsched.server.services.network import NetworkService
 from netsched.server.services.port import PortService
+from netsched.server.services.router import RouterService
 from netsched.server.services.scheduling import SchedulingSettings
 from netsched.server.services.subnet import SubnetService
 from tests.fakes.clock import FakeClock
@@ -52,6 +54,7 @@ DEATH = LIMITS.dead_after + 3 * INTERVAL  # until a silent agent's networks have
 OFFERS = {
     kinds.DHCP_AGENT: Capabilities(hosts=["network"]),
     kinds.L2_AGENT: Capabilities(reaches=["vxlan"]),
+    kinds.L3_AGENT: Capabilities(hosts=["router"], reaches=["vxlan"]),
 }
 
 
@@ -143,6 +146,8 @@ class World:
         self.networks = NetworkService(self.database, self.settings.provider)
         self.subnets = SubnetService(self.database, self.settings.replicas)
         self.ports = PortService(self.database, "fa:16:3e:00:00:00")
+        self.routers = RouterService(self.database)
+        self.floatingips = FloatingIPService(self.database)
         self.nodes: dict[str, Node] = {}
         for number in range(agents):
             self.add(f"h{number + 1}")
@@ -217,7 +222,7 @@ class World:
     def ports_of(self, network_id: str) -> list[str]:
         """Tenants' ports on the network."""
         with self.database.read() as connection:
-            ports = port_table.in_networks(connection, [network_id])[network_id]
+            ports = port_table.in_networks(connection, [network_id]).get(network_id, [])
         return [p["id"] for p in ports if not p["device_owner"].startswith("network:")]
 
     # What is
