@@ -34,7 +34,7 @@ agent = sa.Table(
     sa.Column("capabilities", base.Json, nullable=False),
     sa.Column("configurations", base.Json, nullable=False),
     sa.Column("settings_mismatch", base.Json, nullable=False),  # {"mtu": [ours, theirs]}
-    # When the ports of its host want looking at, since it came, came back or said something new; see rebinding.py.
+    # When what is on its host wants looking at, since it came, came back or said something new; see rebinding.py.
     sa.Column("ports_due_at", base.DateTime, nullable=True, index=True),
     sa.Column("ports_due_again", sa.Boolean, nullable=False, default=False, server_default=sa.false()),
     sa.UniqueConstraint("agent_type", "host"),

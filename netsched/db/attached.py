@@ -41,8 +41,8 @@ def outside_on_network(tx: Transaction, network_id: str) -> bool:
 def remove_with_network(tx: Transaction, network_id: str, port_ids: Iterable[str]) -> None:
     """Delete the service's own ports of a network whose subnets are deleted too: no address needs returning."""
     own = sa.and_(port.c.network_id == network_id, port.c.device_owner == DHCP_OWNER)
-    presence.forget(tx, network_id)
     tx.execute(sa.delete(port).where(own))
+    presence.forget(tx, network_id)  # after that: whoever was just binding a port here has given the L2 agent its part
     for port_id in port_ids:
         tx.log("port", port_id, "delete", scope.key("network", network_id))
 

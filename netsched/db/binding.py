@@ -13,7 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from netsched.db import base, claim, decision, interest
+from netsched.db import base, claim, decision, interest, query
 from netsched.db.agent import agent
 from netsched.db.transaction import Repeat, Transaction
 from netsched.model import scope, segment
@@ -124,26 +124,31 @@ def leave_if_unreachable(tx: Transaction, resource_type: str, resource_id: str, 
 
     To be called after `want` when the requirements have changed. No statement when nothing is required. Raises Repeat.
     """
-    if not requires:
-        return
-    here = of(resource_type, resource_id)
-    columns = (binding.c.slot, binding.c.epoch, agent.c.capabilities)
-    held = sa.select(*columns).join(agent, agent.c.id == binding.c.agent_id).where(here)
-    lost, lacking = [], ""
-    for row in tx.execute(held):
-        missing = segment.missing(requires, segment.reached(row.capabilities))
+    if requires:
+        _leave(tx, of(resource_type, resource_id))
+
+
+def leave_what_it_cannot_reach(tx: Transaction, agent_id: str) -> None:
+    """As above, for all that an agent holds which reaches less than before. One statement if it reaches enough."""
+    _leave(tx, binding.c.agent_id == agent_id)
+
+
+def _leave(tx: Transaction, held: sa.ColumnElement[bool]) -> None:
+    key = (binding.c.resource_type, binding.c.resource_id, binding.c.slot)
+    columns = (*key, binding.c.epoch, binding.c.requires, agent.c.capabilities)
+    lost: dict[str, list[tuple[str, str, int, int]]] = {}
+    for row in tx.execute(sa.select(*columns).join(agent, agent.c.id == binding.c.agent_id).where(held)):
+        missing = segment.missing(row.requires or (), segment.reached(row.capabilities))
         if missing:
-            lost.append((row.slot, row.epoch))
-            lacking = ", ".join(missing)
-    if not lost:
-        return
-    still = sa.and_(here, sa.tuple_(binding.c.slot, binding.c.epoch).in_(lost))
-    if tx.execute(sa.update(binding).where(still).values(emptied())).rowcount != len(lost):
-        raise Repeat("a slot has changed")
-    these = sa.and_(here, binding.c.slot.in_([slot for slot, _ in lost]))
-    record = {"reason": f"its agent does not reach {lacking}"}
-    decision.insert_for_slots(tx, binding, these, "leave", record)
-    vacate(tx, these)
+            lost.setdefault(", ".join(missing), []).append((row.resource_type, row.resource_id, row.slot, row.epoch))
+    for lacking, slots in sorted(lost.items()):
+        for batch in query.batches(slots):
+            still = sa.tuple_(*key, binding.c.epoch).in_(batch)
+            if tx.execute(sa.update(binding).where(held, still).values(emptied())).rowcount != len(batch):
+                raise Repeat("a slot has changed")
+            these = sa.and_(held, sa.tuple_(*key).in_([slot[:3] for slot in batch]))
+            decision.insert_for_slots(tx, binding, these, "leave", {"reason": f"its agent does not reach {lacking}"})
+            vacate(tx, these)
 
 
 def forget(tx: Transaction, resource_type: str, resource_id: str) -> None:

@@ -23,6 +23,8 @@ from netsched.model import kinds, liveness, segment
 from netsched.model import port_binding as model
 from netsched.model.port_binding import L2Agent, Plug
 
+UNWIRED: dict[str, Any] = {"wired": False, "status": "DOWN"}
+
 
 def prepare(tx: Transaction, rows: Iterable[dict[str, Any]], reaches: Mapping[str, str | None]) -> None:
     """Decide how new rows of `port` that have a host are plugged, before they are written; one statement, if any has.
@@ -53,12 +55,13 @@ def replug(tx: Transaction, before: Mapping[str, Any], host: str, vnic_type: str
     `before` is the port in the REST API's format. What is on the host counts at once.
     """
     reach = _reaches(tx, [before["network_id"]])[before["network_id"]]
-    plug = model.decide(host, vnic_type, reach, l2_agents(tx.connection, [host] if host else []).get(host))
     old = _as_row(before)
+    agents = l2_agents(tx.connection, [host] if host else [])
+    plug = model.decide(host, vnic_type, reach, agents.get(host), _there(old, host))
     new = old | {"binding_host_id": host, "binding_vnic_type": vnic_type, **_columns(plug)}
     presence.count(tx, _counted([(old, -1), (new, 1)]))
     changed = {name: value for name, value in new.items() if value != old[name]}
-    return changed | _unwired(old["binding_host_id"] != host)
+    return changed | ({} if _stays(old, new) else UNWIRED)
 
 
 def move(tx: Transaction, hosts: Mapping[str, str]) -> set[str]:
@@ -94,7 +97,7 @@ def _move(tx: Transaction, where: sa.ColumnElement[bool], host_of: Callable[[Map
     changes = []
     for row in rows:
         host = hosts[row["id"]]
-        plug = model.decide(host, row["binding_vnic_type"], row["reach"], agents.get(host))
+        plug = model.decide(host, row["binding_vnic_type"], row["reach"], agents.get(host), _there(row, host))
         if (host, plug.vif_type, plug.details) != (
             row["binding_host_id"],
             row["binding_vif_type"],
@@ -151,9 +154,9 @@ def _write(tx: Transaction, changes: Sequence[_Change]) -> None:
         name: by_port(port.c[name], {one.row["id"]: one.after[name] for one in changes})
         for name in ("binding_vif_type", "binding_vif_details")
     }
-    stays = [one.row["id"] for one in changes if one.host == one.row["binding_host_id"]]
+    stays = [one.row["id"] for one in changes if _stays(one.row, one.after)]
     moved = {one.row["id"]: one.host for one in changes}
-    for name, value in _unwired(True).items():
+    for name, value in UNWIRED.items():
         values[name] = sa.case((port.c.id.in_(stays), port.c[name]), else_=value) if stays else value
     # MariaDB sets one column after the other, so what the others depend on comes last.
     values["binding_host_id"] = by_port(port.c.binding_host_id, moved)
@@ -162,9 +165,16 @@ def _write(tx: Transaction, changes: Sequence[_Change]) -> None:
         raise Repeat("somebody else has moved a port")
 
 
-def _unwired(moved: bool) -> dict[str, Any]:
-    """What was wired on one host is not on the next."""
-    return {"wired": False, "status": "DOWN"} if moved else {}
+def _there(row: Mapping[str, Any], host: str) -> Plug | None:
+    """How the port is plugged, if it is on a bridge of that host."""
+    if row["binding_host_id"] != host or row["binding_vif_type"] != model.BRIDGE:
+        return None
+    return Plug(model.BRIDGE, row["binding_vif_details"])
+
+
+def _stays(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """Is what was wired still where it was? Nobody says of a port without a bridge that it is DOWN."""
+    return before["binding_host_id"] == after["binding_host_id"] and after["binding_vif_type"] == model.BRIDGE
 
 
 def l2_agents(connection: sa.Connection, hosts: Collection[str]) -> dict[str, L2Agent]:

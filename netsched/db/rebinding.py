@@ -1,4 +1,7 @@
-"""Ports that wait for their host's L2 agent: bound when it comes, comes back, is enabled or says something new.
+"""What follows when an agent comes, comes back, is enabled or says something new of itself.
+
+Ports that waited for the L2 agent of their host are bound; those whose network it reaches no more are refused, with the
+reason. Routers leave an L3 agent that does not reach their gateways any more.
 
 Such an agent is marked (`ports_due_at`), so work is in proportion to what happened and an idle round costs one
 statement. It is looked at twice: a port that was written while the agent was, by a transaction that could not see it
@@ -13,12 +16,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from netsched.db import base, port_binding, presence
+from netsched.db import base, binding, port_binding, presence
 from netsched.db.agent import DUE, agent
+from netsched.db.network import network
 from netsched.db.port import port
 from netsched.db.session import Database
 from netsched.db.transaction import Transaction
-from netsched.model import kinds, liveness
+from netsched.model import kinds, liveness, segment
 from netsched.model import port_binding as model
 from netsched.model.port_binding import L2Agent
 
@@ -28,7 +32,7 @@ AGAIN = 10.0  # s: longer than any transaction lasts
 
 
 def mark(connection: sa.Connection, agent_ids: Collection[str]) -> None:
-    """These agents have news for the ports of their hosts. One statement."""
+    """These agents have news for what is on their hosts. One statement."""
     connection.execute(sa.update(agent).where(agent.c.id.in_(sorted(agent_ids))).values(DUE))
 
 
@@ -44,6 +48,9 @@ def reconcile(database: Database) -> int:
         if l2:
             database.write(functools.partial(presence.restore, agents=l2))
             _rebind(database, sorted(l2.values()))
+        for row in found:
+            if row.agent_type == kinds.L3_AGENT:
+                database.write(functools.partial(binding.leave_what_it_cannot_reach, agent_id=row.id))
         database.write(functools.partial(_unmark, found=found))
         done += len(found)
 
@@ -65,7 +72,8 @@ def _unmark(tx: Transaction, found: Sequence[sa.Row[Any]]) -> None:
 
 
 def _rebind(database: Database, hosts: Collection[str]) -> None:
-    """Try again what is not on a bridge, and tell what other hosts are to know of a new tunnel address."""
+    """Decide anew what is not on a bridge, or on one that leads nowhere, and tell what other hosts are to know of a new
+    tunnel address."""
     last = ""
     while True:
         with database.read() as connection:
@@ -85,8 +93,26 @@ def _waiting(connection: sa.Connection, agents: Mapping[str, L2Agent], after: st
     here = port.c.binding_host_id.in_(sorted(agents))
     outdated = port.c.binding_vif_details != sa.case(details, value=port.c.binding_host_id)
     wanted = sa.or_(
-        sa.and_(port.c.binding_vif_type.in_((model.FAILED, model.UNBOUND)), here),
-        sa.and_(port.c.binding_vif_type == model.BRIDGE, here, outdated),
+        port.c.binding_vif_type.in_((model.FAILED, model.UNBOUND)),
+        sa.and_(port.c.binding_vif_type == model.BRIDGE, sa.or_(outdated, _out_of_reach(agents))),
     )
-    rows = connection.execute(sa.select(port.c.id).where(wanted, port.c.id > after).order_by(port.c.id).limit(PORTS))
+    rows = connection.execute(
+        sa.select(port.c.id)
+        .join(network, network.c.id == port.c.network_id)
+        .where(here, wanted, port.c.id > after)
+        .order_by(port.c.id)
+        .limit(PORTS)
+    )
     return [row.id for row in rows]
+
+
+def _out_of_reach(agents: Mapping[str, L2Agent]) -> sa.ColumnElement[bool]:
+    """Of a port and its network: does the agent of the port's host not reach it? As segment.word says it, in SQL."""
+    physical = network.c.network_type.concat(":").concat(network.c.physical_network)
+    word = sa.case((network.c.network_type == segment.VXLAN, segment.VXLAN), else_=physical)
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for host, one in sorted(agents.items()):
+        alike.setdefault(one.reaches, []).append(host)
+    return sa.or_(
+        *[sa.and_(port.c.binding_host_id.in_(hosts), word.not_in(reaches)) for reaches, hosts in alike.items()]
+    )

@@ -29,13 +29,24 @@ class Plug:
     details: dict[str, Any] = field(default_factory=dict)
 
 
-def decide(host: str, vnic_type: str, segment: str | None, agent: L2Agent | None) -> Plug:
-    """How a port of this VNIC type is plugged on `host` ("": nowhere). `segment` is its network's (None: has none)."""
+def decide(host: str, vnic_type: str, segment: str | None, agent: L2Agent | None, there: Plug | None = None) -> Plug:
+    """How a port of this VNIC type is plugged on `host` ("": nowhere). `segment` is its network's (None: has none).
+
+    `there`: how it is plugged on this very host by now, if on a bridge. There it stays while the agent is away: nothing
+    on the host has changed by that.
+    """
     if not host:
         return Plug()
-    reason = _obstacle(host, vnic_type, segment, agent)
-    if reason is not None or agent is None:
-        return Plug(FAILED, {"reason": reason})
+    if vnic_type not in PLUGGABLE:
+        return _failed(f"A bridge has no place for a port with binding:vnic_type {vnic_type}.")
+    if agent is None:
+        return there or _failed(no_agent(host))
+    if away := _away(host, agent):
+        return there or _failed(away)
+    if segment is None:
+        return _failed("The network has no segment.")
+    if segment not in agent.reaches:
+        return _failed(f"The {kinds.L2_AGENT} on host {host} does not reach {segment}.")
     return Plug(BRIDGE, details(agent.tunnel_ip))
 
 
@@ -48,17 +59,14 @@ def no_agent(host: str) -> str:
     return f"There is no {kinds.L2_AGENT} on host {host}."
 
 
-def _obstacle(host: str, vnic_type: str, segment: str | None, agent: L2Agent | None) -> str | None:
-    if vnic_type not in PLUGGABLE:
-        return f"A bridge has no place for a port with binding:vnic_type {vnic_type}."
-    if agent is None:
-        return no_agent(host)
+def _away(host: str, agent: L2Agent) -> str | None:
+    """Why it would not plug a port now."""
     if not agent.admin_state_up:
         return f"The {kinds.L2_AGENT} on host {host} is disabled."
     if agent.state is liveness.State.DEAD:
         return f"The {kinds.L2_AGENT} on host {host} is dead."
-    if segment is None:
-        return "The network has no segment."
-    if segment not in agent.reaches:
-        return f"The {kinds.L2_AGENT} on host {host} does not reach {segment}."
     return None
+
+
+def _failed(reason: str) -> Plug:
+    return Plug(FAILED, {"reason": reason})

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from netsched.db import agent as agents
-from netsched.db import base, manual, port_binding, rebinding
+from netsched.db import base, dhcp_port, manual, port_binding, port_change, rebinding
 from netsched.db.agent import agent
 from netsched.db.interest import interest
 from netsched.db.port import port
@@ -170,6 +170,43 @@ def test_a_change_of_host_takes_from_one_and_gives_to_the_other(land: Land) -> N
     assert (away["binding:vif_type"], away["binding:vif_details"]) == ("unbound", {})
     assert land.interests(network_id) == {"h1": ("released", 1), "h2": ("released", 1)}
     land.check()
+
+
+def _wired(land: Land) -> None:
+    """Their L2 agents have said so of all ports, and they wait for nothing else."""
+    values = {"wired": True, "reserved": True, "status": "ACTIVE"}
+    land.database.write(lambda tx: tx.execute(sa.update(port).values(values)))
+
+
+def test_a_port_that_no_bridge_has_a_place_for_any_more_is_down(small: Land) -> None:
+    small.l2("h1")
+    made = small.on(small.network(), "h1")
+    _wired(small)
+    assert small.put(made, **{"binding:vnic_type": "direct"})["status"] == "DOWN"
+    assert small.world.rows(port)[0]["wired"] is False
+
+
+@pytest.mark.parametrize("away", ["dead", "disabled", "deleted"])
+def test_a_port_stays_on_its_bridge_while_the_agent_of_the_host_is_away(small: Land, away: str) -> None:
+    """What it has wired works on; a decision for the same host, whoever asks for it, must not take it away."""
+    agent_id = small.l2("h1")
+    small.change(agent_id, configurations={"tunneling_ip": "172.30.0.1"})
+    network_id = small.network()
+    made = small.on(network_id, "h1")
+    _wired(small)
+    if away == "dead":
+        small.world.silent(agent_id)
+    elif away == "disabled":
+        small.change(agent_id, admin_state_up=False)
+    else:
+        small.database.write(lambda tx: manual.delete_agent(tx, agent_id, OPERATOR))
+    before = small.changes()
+    small.database.write(lambda tx: port_binding.move(tx, {made["id"]: "h1"}))
+    assert small.changes() == before
+    again = small.host(made, "h1")
+    assert again["binding:vif_details"] == {**BRIDGE, "tunnel_ip": "172.30.0.1"} and again["status"] == "ACTIVE"
+    assert small.here(network_id) == {"h1": (1, 1)}
+    assert small.on(network_id, "h1")["binding:vif_type"] == "binding_failed"
 
 
 def test_a_change_of_something_else_leaves_the_binding_alone(small: Land) -> None:
@@ -353,7 +390,50 @@ def test_a_new_tunnel_address_is_told_with_every_port_of_the_host(land: Land) ->
     assert len(land.changes()) == before + 1
 
 
+def test_an_agent_that_reaches_less_than_before_loses_ports_with_the_reason(land: Land) -> None:
+    agent_id = land.l2("h1", "vxlan", "flat:physnet1")
+    land.l2("h2", "vxlan", "flat:physnet1")
+    provider = {"provider:network_type": "flat", "provider:physical_network": "physnet1"}
+    flat = land.network(**provider)
+    vxlan = land.network()
+    lost, kept, elsewhere = land.on(flat, "h1"), land.on(vxlan, "h1"), land.on(flat, "h2")
+    _wired(land)
+    land.change(agent_id, capabilities={"reaches": ["vxlan"]})
+    land.announce(agent_id)
+    failed = land.read_port(lost)
+    assert failed["binding:vif_details"] == {
+        "reason": "The Linux bridge agent on host h1 does not reach flat:physnet1."
+    }
+    assert (failed["binding:vif_type"], failed["status"]) == ("binding_failed", "DOWN")
+    assert land.changes()[-1] == (f"network/{flat}", "port", lost["id"], "update")
+    assert land.interests(flat) == {"h1": ("released", 1), "h2": ("held", 1)}
+    assert {land.read_port(one)["status"] for one in (kept, elsewhere)} == {"ACTIVE"}
+    land.check()
+    land.change(agent_id, capabilities={"reaches": ["vxlan", "flat:physnet1"]})
+    land.announce(agent_id)
+    assert land.read_port(lost)["binding:vif_type"] == "bridge"
+    assert land.interests(flat)["h1"] == ("held", 2)
+    land.check()
+
+
 # Races
+
+
+def test_a_network_deleted_while_its_port_is_bound_is_held_by_nobody(land: Land) -> None:
+    """Binding again what had failed asks nobody but the port; the network's deletion comes in between."""
+    for host in ("h1", "h2", "h3", "h4", "h5"):
+        network_id = land.network()
+        port_id = dhcp_port.port_id(network_id, 0)
+        dhcp = {"id": port_id, "network_id": network_id, "device_owner": "network:dhcp", "fixed_ips": []}
+        dhcp["binding:host_id"] = host
+        land.database.write(lambda tx, one=dhcp: port_change.insert_many(tx, [one]))
+        land.l2(host)
+        with ThreadPoolExecutor(2) as pool:
+            bound = pool.submit(land.database.write, lambda tx, id=port_id: port_binding.retry(tx, [id]))
+            land.networks.delete(ADMIN, network_id, None)
+            bound.result()
+        held = land.world.rows(interest, interest.c.state == "held")
+        assert [row for row in held if row["scope"] == f"network/{network_id}"] == []
 
 
 def test_racing_takers_of_the_last_ports_release_the_network(land: Land) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
-from netsched.db import binding, manual, port_change, router_port
+from netsched.db import binding, manual, port_change, rebinding, router_port
 from netsched.db import port as ports
+from netsched.db.agent import agent
 from netsched.db.change import log
 from netsched.db.presence import presence
 from netsched.db.session import Database
@@ -191,6 +193,24 @@ def test_a_router_leaves_an_agent_that_cannot_reach_its_new_gateway(world: World
     gateway()
     world.round()
     assert world.holders(router) != [None]
+
+
+def test_routers_leave_an_agent_that_reaches_less_than_before(world: World) -> None:
+    first = world.agent("h1", L3, reaches=["vxlan", "flat:physnet1"])
+    outward, inward = world.routers(1, requires=["flat:physnet1"]) + world.routers(1)
+    world.round()
+    second = world.agent("h2", L3, reaches=["flat:physnet1"])
+    assert {*world.holders(outward), *world.holders(inward)} == {first}
+    less = {"capabilities": {"reaches": ["vxlan"]}}
+    world.database.write(lambda tx: tx.execute(sa.update(agent).where(agent.c.id == first).values(less)))
+    world.database.write(lambda tx: rebinding.mark(tx.connection, [first]))
+    rebinding.reconcile(world.database)
+    assert (world.holders(outward), world.holders(inward)) == ([None], [first])
+    assert world.interests(f"router/{outward}") == {first: ("released", 1)}
+    world.round()
+    assert (world.holders(outward), world.holders(inward)) == ([second], [first])
+    assert hosts(world, outward) == ["h2", "h2"]
+    world.check_claims()
 
 
 def test_nothing_required_costs_nothing(world: World) -> None:

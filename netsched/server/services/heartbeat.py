@@ -20,7 +20,7 @@ from netsched.db import beat as beat_table
 from netsched.db import holder, rebinding, registration
 from netsched.db.session import Database
 from netsched.db.transaction import Transaction
-from netsched.model import checksum, kinds, liveness
+from netsched.model import checksum, kinds, liveness, segment
 from netsched.model import scope as scopes
 from netsched.rpc import agent as rpc
 from netsched.server.services import saying
@@ -72,7 +72,7 @@ class _Batch:
     counts: dict[str, tuple[int, int]] = field(default_factory=dict)  # (count, checksum) after this batch
     dropped: dict[str, list[str]] = field(default_factory=dict)
     owed: list[holder.Behind] = field(default_factory=list)
-    marked: list[str] = field(default_factory=list)  # agents with news for the ports of their hosts
+    marked: list[str] = field(default_factory=list)  # agents with news for what is on their hosts
 
     def known(self, beat: rpc.Beat) -> beat_table.Known | None:
         return self.ground.known.get((beat.agent_type, beat.host))
@@ -147,7 +147,7 @@ class HeartbeatService:
             row = self._agent_row(tx, id_, beat, known)
             if known is None or any(row[name] != getattr(known, name) for name in _TOLD):
                 rows.append(row)
-            if beat.agent_type == kinds.L2_AGENT and self._concerns_ports(known, row, batch.ground.now):
+            if self._concerns_ports(known, row, batch.ground.now) or _reaches_less(known, row):
                 batch.marked.append(id_)
             if beat.capabilities is not None:
                 offers[id_] = beat.capabilities.resources
@@ -164,7 +164,9 @@ class HeartbeatService:
                 registration.register(tx.connection, id_, wanted)
 
     def _concerns_ports(self, known: beat_table.Known | None, row: dict[str, Any], now: datetime.datetime) -> bool:
-        """Is an L2 agent new, back from the dead, or saying something new of itself?"""
+        """Is it an L2 agent that is new, back from the dead, or saying something new of itself?"""
+        if row["agent_type"] != kinds.L2_AGENT:
+            return False
         if known is None or known.sent_at is None:
             return True
         limits = liveness.Limits.for_interval(self._settings.lease / 4)
@@ -283,6 +285,11 @@ class HeartbeatService:
 
 
 _TOLD = ("binary", "address", "zone", "version", "boot_id", "capabilities", "configurations", "settings_mismatch")
+
+
+def _reaches_less(known: beat_table.Known | None, row: dict[str, Any]) -> bool:
+    before = segment.reached(known.capabilities) if known else ()
+    return bool(segment.missing(before, segment.reached(row["capabilities"])))
 
 
 def _merge(
