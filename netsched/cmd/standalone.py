@@ -106,6 +106,7 @@ class Standalone:
         self._sock = concurrency.listen(host, port)
         self.url = f"http://{host}:{self._sock.getsockname()[1]}"
         self._server = wiring.build(conf)
+        self._listening: list[socket.socket] = []
         self._http: list[concurrency.HttpServer] = []
         self.children: dict[tuple[str, str], Child] = {}  # by host and kind
 
@@ -115,8 +116,27 @@ class Standalone:
 
     def also_serve(self, listening: socket.socket) -> None:
         """Serve the API there too: on a socket that listens in another network namespace."""
-        threads = self._conf.server.threads
-        self._http.append(concurrency.serve_http(concurrency.THREADING, self._server.application, listening, threads))
+        self._listening.append(listening)
+        self._serve(listening)
+
+    def _serve(self, listening: socket.socket) -> None:
+        """On a copy: the socket itself outlives a server that is stopped, and keeps callers waiting for the next."""
+        threads, application = self._conf.server.threads, self._server.application
+        self._http.append(concurrency.serve_http(concurrency.THREADING, application, listening.dup(), threads))
+
+    def stop_server(self) -> None:
+        """The server alone: agents go on, and look for it."""
+        for http in self._http:
+            http.stop()
+        self._http.clear()
+        self._server.stop()
+
+    def start_server(self) -> None:
+        """A new one, after `stop_server`."""
+        self._server = wiring.build(self._conf)
+        self._server.start()
+        for listening in self._listening:
+            self._serve(listening)
 
     def stop(self) -> None:
         for child in self.children.values():
@@ -124,9 +144,9 @@ class Standalone:
         until = time.monotonic() + STOP_WITHIN
         for child in self.children.values():
             child.wait(until - time.monotonic())
-        for http in self._http:
-            http.stop()
-        self._server.stop()
+        self.stop_server()
+        for listening in self._listening:
+            listening.close()
 
     def add_agent(
         self,
