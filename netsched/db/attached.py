@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from netsched import errors
 from netsched.db import presence, query
 from netsched.db.address import Taken, fixed_ip
-from netsched.db.port import DHCP_OWNER, note, port
+from netsched.db.port import DHCP_OWNER, note, port, router_of
 from netsched.db.port_change import write_addresses
 from netsched.db.transaction import Transaction
 from netsched.model import addressing, scope
@@ -96,7 +96,8 @@ def _changed(tx: Transaction, rows: Sequence[sa.RowMapping], subnet_id: str) -> 
         tx.execute(sa.update(port).where(port.c.id.in_(batch)).values(standard))
     for row in rows:
         note(tx, row, "update")
-        if row["device_owner"] in addressing.ROUTER_PORT_OWNERS:
-            its = scope.key("router", row["device_id"])
+        router_id = router_of(row)
+        if router_id is not None:
+            its = scope.key("router", router_id)
             tx.log("subnet", subnet_id, "update", its)
-            tx.log("router", row["device_id"], "update", its)  # it shows the addresses of its gateway
+            tx.log("router", router_id, "update", its)  # it shows the addresses of its gateway

@@ -171,19 +171,20 @@ def dissociate(tx: Transaction, port_ids: Collection[str], addresses: Collection
             note(tx, row.id, "update", row.router_id)
 
 
-def store_status(connection: sa.Connection, said: Collection[tuple[str, str, str]]) -> None:
-    """[(agent id, floating IP's id, ACTIVE or DOWN)]: counts only from the agent that holds its router now.
+def store_status(connection: sa.Connection, said: Collection[tuple[str, str, int, str]]) -> None:
+    """[(agent id, floating IP's id, its revision, ACTIVE or DOWN)]: counts only from the agent that holds its router
+    now, and only if it has not changed since: of what it has become, the agent speaks when that is in force.
 
     One statement per status. No revision and no line in the log: it is nobody's wish.
     """
     for status in (ACTIVE, DOWN):
-        pairs = sorted({(agent_id, floatingip_id) for agent_id, floatingip_id, told in said if told == status})
-        for batch in query.batches(pairs):
+        meant = sorted({(agent_id, id_, revision) for agent_id, id_, revision, told in said if told == status})
+        for batch in query.batches(meant):
             holds = sa.exists().where(
                 binding.c.resource_type == "router",
                 binding.c.resource_id == floatingip.c.router_id,
-                sa.tuple_(binding.c.agent_id, floatingip.c.id).in_(batch),
+                sa.tuple_(binding.c.agent_id, floatingip.c.id, floatingip.c.revision_number).in_(batch),
             )
-            ids = sorted({floatingip_id for _, floatingip_id in batch})
+            ids = sorted({id_ for _, id_, _ in batch})
             news = sa.and_(floatingip.c.id.in_(ids), floatingip.c.status != status, holds)
             connection.execute(sa.update(floatingip).where(news).values(status=status))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -18,6 +19,7 @@ from netsched.model import addressing, scope
 from netsched.model.query import Query
 
 DHCP_OWNER = "network:dhcp"
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 port = sa.Table(
     "port",
@@ -97,9 +99,19 @@ FIELDS = Fields(
 def note(tx: Transaction, row: query.Row, operation: str) -> None:
     """Log a change of a port (id, network_id, device_owner, device_id) in its network's and its router's scope."""
     scopes = [scope.key("network", row["network_id"])]
-    if row["device_owner"] in addressing.ROUTER_PORT_OWNERS:
-        scopes.append(scope.key("router", row["device_id"]))
+    router_id = router_of(row)
+    if router_id is not None:
+        scopes.append(scope.key("router", router_id))
     tx.log("port", row["id"], operation, *scopes)
+
+
+def router_of(row: query.Row) -> str | None:
+    """The id of the router to which a port (device_owner, device_id) belongs, None if to none.
+
+    Administrators may write what they like into both: what is no id would not even fit into the name of a scope.
+    """
+    named = row["device_owner"] in addressing.ROUTER_PORT_OWNERS and _UUID.fullmatch(row["device_id"])
+    return str(row["device_id"]) if named else None
 
 
 def as_rest(row: query.Row, fixed_ips: Iterable[Mapping[str, str]]) -> dict[str, Any]:

@@ -40,16 +40,13 @@ def subnets_in(connection: sa.Connection, router_ids: Iterable[str]) -> Objects:
     return _gathered(pairs, subnet.by_ids(connection, {subnet_id for _, subnet_id in pairs}))
 
 
-def router_of(item: Mapping[str, Any]) -> str | None:
-    """The id of the router to which a port belongs, None if to none."""
-    return str(item["device_id"]) if item["device_owner"] in addressing.ROUTER_PORT_OWNERS else None
-
-
 def tell(tx: Transaction, kind: str, object_id: str, network_ids: Collection[str]) -> None:
     """Log a change of a network or a subnet in the scopes of all routers that have a port on these networks too."""
-    columns = sa.select(port.port.c.device_id).distinct()
-    for router_id in tx.execute(columns.where(_of_routers(port.port.c.network_id.in_(sorted(network_ids))))).scalars():
-        tx.log(kind, object_id, "update", scope.key("router", router_id))
+    columns = sa.select(port.port.c.device_id, port.port.c.device_owner)
+    rows = tx.execute(columns.where(_of_routers(port.port.c.network_id.in_(sorted(network_ids))))).mappings()
+    for router_id in dict.fromkeys(map(port.router_of, rows)):
+        if router_id is not None:
+            tx.log(kind, object_id, "update", scope.key("router", router_id))
 
 
 def note_neighbours(tx: Transaction, router_id: str, network_id: str, subnet_ids: Iterable[str]) -> None:

@@ -174,7 +174,7 @@ def readers() -> dict[tuple[str, str], Reader]:
         ("router", "floatingip"): Owned(
             floatingip_table.by_ids, floatingip_table.in_routers, lambda one: one["router_id"], hidden=("status",)
         ),
-        ("router", "port"): Owned(port_table.by_ids, router_scope.ports_in, router_scope.router_of, of_port),
+        ("router", "port"): Owned(port_table.by_ids, router_scope.ports_in, port_table.router_of, of_port),
     }
 
 

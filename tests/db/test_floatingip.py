@@ -37,8 +37,8 @@ class Net(Land):
         return self.floating(self.outside, port_id=self.port(self.subnet["network_id"], TENANT)["id"])
 
     def say(self, *said: tuple[str, Object, str]) -> list[str]:
-        """The statements that it took."""
-        told = [(agent_id, one["id"], status) for agent_id, one, status in said]
+        """Of each floating IP as it is given; the statements that it took."""
+        told = [(agent_id, one["id"], one.get("revision_number", 0), status) for agent_id, one, status in said]
         with counted(self.database) as sent:
             self.database.write(lambda tx: floatingip.store_status(tx.connection, told))
         return sent[1:-1]
@@ -50,6 +50,16 @@ class Net(Land):
 @pytest.fixture
 def net(database: Database) -> Net:
     return Net(database)
+
+
+def test_what_was_said_before_a_change_is_past(net: Net) -> None:
+    before = net.reached()
+    other = net.port(net.subnet["network_id"], TENANT)["id"]
+    after = net.floatingips.update(ADMIN, before["id"], {"port_id": other}, None)
+    net.say((net.agents[0], before, "ACTIVE"))
+    assert net.status(after) == "DOWN"
+    net.say((net.agents[0], net.floatingips.get(ADMIN, after["id"]), "ACTIVE"))
+    assert net.status(after) == "ACTIVE"
 
 
 def test_the_holder_of_the_router_says_whether_it_works(net: Net) -> None:

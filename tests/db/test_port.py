@@ -101,3 +101,16 @@ def test_a_project_needs_to_see_the_network(cloud: Cloud) -> None:
     with pytest.raises(errors.NetworkNotFound):
         cloud.database.write(lambda tx: port_change.insert_many(tx, wanted, visible_to="red"))
     assert len(cloud.database.write(lambda tx: port_change.insert_many(tx, wanted))) == 1
+
+
+@pytest.mark.parametrize("device_id", ["", "x" * 255, "€" * 255, "0000/../1"])
+def test_a_routers_port_that_names_no_router_is_told_on_its_network_alone(cloud: Cloud, device_id: str) -> None:
+    """Administrators may write what they like into device_id; the name of a scope has no room for it."""
+    network_id = cloud.network()
+    subnet = cloud.subnet(network_id, "fd00:1::/64", ipv6_ra_mode="slaac", ipv6_address_mode="slaac")
+    made = cloud.port(network_id, device_owner="network:router_gateway", device_id=device_id)
+    cloud.ports.update(ADMIN, made["id"], {"name": "odd"}, None)
+    cloud.networks.update(ADMIN, network_id, {"name": "odd"}, None)
+    cloud.subnets.update(ADMIN, subnet["id"], {"name": "odd"}, None)
+    cloud.ports.delete(ADMIN, made["id"], None)
+    assert {scope for scope, *_ in cloud.changes()} == {f"network/{network_id}"}

@@ -39,7 +39,7 @@ def store(tx: Transaction, beats: Mapping[str, rpc.Beat]) -> None:
     ]
     port_status.wire(tx, of_ports)
     port_status.reserve(tx, reserved)
-    of_floatingips = [(id_, state.id, state.status) for id_, _, state in said if state.kind == "floatingip"]
+    of_floatingips = [(id_, one.id, one.revision, one.status) for id_, _, one in said if one.kind == "floatingip"]
     if of_floatingips:
         floatingip.store_status(tx.connection, of_floatingips)
 
