@@ -53,11 +53,50 @@ def empty_database_url(request: pytest.FixtureRequest) -> Iterator[str]:
     server.drop(url)
 
 
+@pytest.fixture(scope="session")
+def postgresql_template(postgresql: PostgreSQL) -> str:
+    """A database with all tables, to be copied: 30 ms instead of 250."""
+    url = postgresql.url()
+    _with_tables(url).dispose()
+    return url
+
+
+@pytest.fixture(scope="session")
+def used_mariadb() -> list[str]:
+    """Databases with all tables that tests are done with. MariaDB needs a second to make and drop one."""
+    return []
+
+
 @pytest.fixture
-def database_url(empty_database_url: str) -> str:
-    """The URL of a fresh database with all tables and no rows, on each of the three."""
-    _with_tables(empty_database_url).dispose()
-    return empty_database_url
+def copied_postgresql(postgresql: PostgreSQL, postgresql_template: str) -> Iterator[str]:
+    url = postgresql.url(like=postgresql_template)
+    yield url
+    postgresql.drop(url)
+
+
+@pytest.fixture
+def emptied_mariadb(mariadb: MariaDB, used_mariadb: list[str]) -> Iterator[str]:
+    if used_mariadb:
+        database = Database(url := used_mariadb.pop())
+        with database.engines[0].begin() as connection:
+            for table in reversed(schema.metadata().sorted_tables):
+                connection.execute(table.delete())
+    else:
+        database = _with_tables(url := mariadb.url())
+    database.dispose()
+    yield url
+    used_mariadb.append(url)
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """The URL of a database with all tables and no rows, on each of the three."""
+    if request.param == "sqlite":
+        url: str = request.getfixturevalue("sqlite_url")
+        _with_tables(url).dispose()
+        return url
+    name = {"postgresql": "copied_postgresql", "mariadb": "emptied_mariadb"}[request.param]
+    return str(request.getfixturevalue(name))
 
 
 @pytest.fixture

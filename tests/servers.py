@@ -203,10 +203,11 @@ class PostgreSQL(Server):
         finally:
             connection.close()
 
-    def url(self) -> str:
-        """The SQLAlchemy URL of a fresh, empty database."""
+    def url(self, like: str | None = None) -> str:
+        """The SQLAlchemy URL of a fresh database, empty or a copy of the one made by an earlier call."""
         name = f"netsched_{uuid.uuid4().hex[:12]}"
-        self.execute(f"CREATE DATABASE {name} TEMPLATE template0")
+        template = like.rsplit("/", 1)[1] if like else "template0"
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
         return f"postgresql+psycopg2://postgres@127.0.0.1:{self.port}/{name}"
 
     def drop(self, url: str) -> None:
