@@ -30,7 +30,7 @@ router = sa.Table(
     sa.Column("admin_state_up", sa.Boolean, nullable=False, default=True),
     sa.Column("status", sa.String(16), nullable=False, default="ACTIVE"),
     sa.Column("enable_snat", sa.Boolean, nullable=False, default=True),
-    sa.Column("gateway_port_id", base.Id, sa.ForeignKey("port.id"), nullable=True),
+    sa.Column("gateway_port_id", base.Id, sa.ForeignKey("port.id"), nullable=True, index=True),
     sa.Column("routes", base.Json, nullable=False),  # [{"destination", "nexthop"}]
     sa.Column("availability_zone_hints", base.Json, nullable=False),
     # Counted up by every association of a floating IP (association.py), which holds off changes of the router's ports

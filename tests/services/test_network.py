@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -20,6 +21,7 @@ from netsched.model.query import Query
 from tests.cloud import ADMIN, DHCP, OTHER, ROUTER, SLAAC, TENANT, Cloud
 
 GATEWAY, FLOATINGIP = "network:router_gateway", "network:floatingip"
+SOMEBODY = str(uuid.uuid4())  # a router, or what else a port may be for
 
 
 @pytest.fixture
@@ -111,7 +113,7 @@ def test_sharing_may_end_while_others_only_pass_through(cloud: Cloud) -> None:
 
 def _owned(cloud: Cloud, network_id: str, owner: str) -> str:
     """The id of a port as the service makes it for routers and floating IPs: in no project."""
-    body = {"network_id": network_id, "device_owner": owner, "device_id": "of-somebody", "project_id": ""}
+    body = {"network_id": network_id, "device_owner": owner, "device_id": SOMEBODY, "project_id": ""}
     return str(cloud.database.write(lambda tx: port_change.insert_many(tx, [body]))[0]["id"])
 
 
@@ -119,16 +121,18 @@ def test_routers_hear_of_their_networks_and_subnets(cloud: Cloud) -> None:
     """What changed is logged in the scope of each router that has a port there, once."""
     network_id, elsewhere = cloud.network(), cloud.network()
     subnet = cloud.subnet(network_id, "10.0.0.0/24")
-    for router in ("r1", "r1", "r2"):
+    first, second = SOMEBODY, str(uuid.uuid4())
+    for router in (first, first, second):
         body = {"network_id": network_id, "device_owner": ROUTER, "device_id": router}
         cloud.database.write(lambda tx, body=body: port_change.insert_many(tx, [body]))
     before = len(cloud.changes())
     cloud.networks.update(ADMIN, network_id, {"admin_state_up": False}, None)
     cloud.subnets.update(ADMIN, subnet["id"], {"dns_nameservers": ["9.9.9.9"]}, None)
     cloud.networks.update(ADMIN, elsewhere, {"admin_state_up": False}, None)
+    scopes = (f"network/{network_id}", f"router/{first}", f"router/{second}")
     assert sorted(cloud.changes()[before:]) == sorted(
-        [(scope, "network", network_id, "update") for scope in (f"network/{network_id}", "router/r1", "router/r2")]
-        + [(scope, "subnet", subnet["id"], "update") for scope in (f"network/{network_id}", "router/r1", "router/r2")]
+        [(scope, "network", network_id, "update") for scope in scopes]
+        + [(scope, "subnet", subnet["id"], "update") for scope in scopes]
         + [(f"network/{elsewhere}", "network", elsewhere, "update")]
     )
 
@@ -140,8 +144,8 @@ def test_a_subnet_on_which_gateways_make_themselves_addresses_comes_to_their_rou
     before = len(cloud.changes())
     subnet = cloud.subnet(outside, "2001:db8::/64", **SLAAC)
     cloud.subnets.delete(ADMIN, subnet["id"], None)
-    told = [change[1:] for change in cloud.changes()[before:] if change[0] == "router/of-somebody"]
-    told_once = [("port", port_id), ("subnet", subnet["id"]), ("router", "of-somebody")]
+    told = [change[1:] for change in cloud.changes()[before:] if change[0] == f"router/{SOMEBODY}"]
+    told_once = [("port", port_id), ("subnet", subnet["id"]), ("router", SOMEBODY)]
     assert told == [(*one, "update") for one in told_once] * 2
 
 

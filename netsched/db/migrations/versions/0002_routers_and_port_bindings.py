@@ -68,6 +68,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["gateway_port_id"], ["port.id"], name=op.f("fk_router_gateway_port_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_router")),
     )
+    op.create_index(op.f("ix_router_gateway_port_id"), "router", ["gateway_port_id"], unique=False)
     op.create_index(op.f("ix_router_project_id"), "router", ["project_id"], unique=False)
     op.create_table(
         "floatingip",
