@@ -66,6 +66,32 @@ def test_an_agent_without_a_place_for_its_copy_says_so(program: str, tmp_path: P
     assert said.returncode == 1 and "Name another directory" in said.stderr and "Traceback" not in said.stderr
 
 
+def test_a_second_agent_of_a_kind_on_a_host_is_refused(tmp_path: Path) -> None:
+    config = tmp_path / "netsched.conf"
+    config.write_text(
+        f"[agent]\ndriver = noop\nstate_dir = {tmp_path}\n[messaging]\ntransport = unix://{tmp_path}/no\n"
+    )
+
+    def begin(program: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", f"netsched.cmd.{program}", f"--config-file={config}"]
+        return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+
+    def is_up(agent: subprocess.Popen[str]) -> bool:
+        assert agent.stderr is not None
+        return any("agent@" in line for line in agent.stderr)
+
+    for _ in range(2):  # the second time after a kill, which leaves the file
+        first, of_another_kind = begin("l3_agent"), begin("l2_agent")
+        try:
+            assert is_up(first) and is_up(of_another_kind)
+            said = run("l3_agent", f"--config-file={config}")
+            assert said.returncode == 1 and "another agent of this kind runs on this host" in said.stderr
+        finally:
+            for agent in (first, of_another_kind):
+                agent.kill()
+                agent.communicate()
+
+
 @pytest.mark.parametrize("program", ["server", "dhcp_agent", "l3_agent", "l2_agent"])
 def test_debug_tells_no_password(program: str, tmp_path: Path) -> None:
     """The whole of what a program says that reaches neither its database nor its broker."""

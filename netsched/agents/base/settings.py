@@ -41,7 +41,9 @@ def process(
 ) -> AgentProcess:
     """A process with this one agent, ready to start. `wanted`: the directory of its copies, and of no other agent's.
 
-    Raises Unavailable or OSError for a directory that cannot work.
+    Raises Unavailable or OSError for a directory that cannot work, Conflict while another process has it.
     """
-    agent = Agent(me, driver, ToServer(transport_), DirectoryStore(wanted), clock_, settings)
+    store = DirectoryStore(wanted)
+    store.claim()
+    agent = Agent(me, driver, ToServer(transport_), store, clock_, settings)
     return AgentProcess(transport_, me.address, [agent])

@@ -6,6 +6,7 @@ pull from an older position, so files are written behind the apply, never in its
 
 from __future__ import annotations
 
+import fcntl
 import json
 import logging
 import os
@@ -14,7 +15,7 @@ import threading
 import urllib.parse
 from typing import Any, Protocol
 
-from netsched import clock
+from netsched import clock, errors
 from netsched.agents.base.cache import Cache, Copy
 
 LOG = logging.getLogger(__name__)
@@ -44,6 +45,19 @@ class DirectoryStore:
     def __init__(self, directory: str | os.PathLike[str]) -> None:
         self._directory = pathlib.Path(directory)
         self._directory.mkdir(mode=0o750, parents=True, exist_ok=True)
+
+    def claim(self) -> None:
+        """Have it alone until this process ends, whatever ends that. Raises Conflict.
+
+        Two of a kind on one host would speak for one agent, and each would repair what the other does.
+        """
+        self._claimed = os.open(self._directory, os.O_RDONLY)
+        try:
+            fcntl.flock(self._claimed, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._claimed)
+            reason = f"another agent of this kind runs on this host already: it keeps its copy in {self._directory}"
+            raise errors.Conflict(reason=reason) from None
 
     def load(self) -> tuple[str, dict[str, Copy]]:
         meta = self._read(self._directory / "meta") or {}
