@@ -68,6 +68,6 @@ def _remove_bridges(bridges: Collection[str]) -> None:
 def _directories(state_dir: pathlib.Path, ids: Collection[str]) -> list[pathlib.Path]:
     """The agents' copies of what is wanted, and the homes of what they serve if nothing else lives there."""
     copies = [state_dir / name for name in (DHCP_WANTED, L3_WANTED, L2_WANTED)]
-    homes = [dnsmasq.directory(state_dir), radvd.home(state_dir)]
+    homes = [dnsmasq.home(state_dir), radvd.home(state_dir)]
     empty = [home for home in homes if home.is_dir() and all(entry.name in ids for entry in home.iterdir())]
     return [copy for copy in copies if copy.is_dir()] + empty

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import pathlib
 import signal
 import subprocess
+import tempfile
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
 from netsched import errors
+from netsched.agents.dhcp import compute
+from netsched.agents.dhcp.driver import DhcpDriver
 from netsched.agents.kernel import netlink, netns, process
 from netsched.agents.kernel.host import Host
-from tests.netns.hosts import node, wait_for
+from netsched.agents.l3.driver import L3Driver
+from netsched.clock import SystemClock
+from tests.netns.hosts import wait_for
 
 NAME = f"netsched-test-{os.getpid()}"
 
@@ -151,12 +160,48 @@ def test_hosts_do_not_see_each_other_and_leave_nothing() -> None:
     assert process.find(daemon.pid) is None
 
 
-def test_a_state_directory_that_dnsmasq_cannot_reach_is_refused() -> None:
-    with node() as good:
-        closed = good.directory / "closed"
-        closed.mkdir(mode=0o700)
-        good.kill_driver()
-        from netsched.agents.dhcp import dnsmasq
+def test_a_bridge_made_by_several_at_once_never_shows_without_its_alias() -> None:
+    """Agents that find it put their own mark on it, which must not be overwritten a moment later."""
+    netns.create(NAME)
 
+    def make_or_mark(mark: str) -> None:
+        with netlink.opened() as host:
+            link = host.link("brq0")
+            if link is None:
+                host.add_bridge("brq0", "netsched")
+            elif link.alias == "netsched":
+                host.change("brq0", ifalias=mark)
+            else:
+                assert link.alias.startswith("netsched/")
+
+    def look() -> tuple[set[str], str]:
+        with netlink.opened() as host:
+            return set(host.links()), host.existing("brq0").alias
+
+    def forget() -> None:
+        with netlink.opened() as host:
+            host.delete_link("brq0")
+
+    try:
+        for _ in range(20):
+            works = [functools.partial(make_or_mark, f"netsched/{n}") for n in range(8)]
+            with ThreadPoolExecutor(4) as pool:
+                for done in [pool.submit(netns.run_in, NAME, work) for work in works]:
+                    done.result()
+            links, alias = netns.run_in(NAME, look)
+            assert links == {"lo", "brq0"} and alias.startswith("netsched/")
+            netns.run_in(NAME, forget)
+    finally:
+        netns.delete(NAME)
+
+
+@pytest.mark.parametrize("kind", [DhcpDriver, L3Driver])
+def test_a_state_directory_that_the_daemons_cannot_reach_is_refused(kind: Any) -> None:
+    """They read their files as user nobody; the one would serve nobody, the other advertise what was before."""
+    with tempfile.TemporaryDirectory() as name:
+        closed = pathlib.Path(name, "closed")
+        closed.mkdir(mode=0o700)
+        pathlib.Path(name).chmod(0o755)
+        settings = [compute.Settings()] if kind is DhcpDriver else []
         with pytest.raises(errors.Unavailable, match="closed has mode 0700"):
-            dnsmasq.check_readable(closed / "dhcp")
+            kind("node", closed, *settings, SystemClock())

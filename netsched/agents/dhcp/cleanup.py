@@ -33,7 +33,7 @@ def found(state_dir: pathlib.Path, network_ids: Iterable[str]) -> list[str]:
         if netns.identity(namespace) is not None:
             lines.append(f"namespace {namespace}")
         if server.exists():
-            lines.append(f"directory {dnsmasq.directory(state_dir) / network_id}")
+            lines.append(f"directory {dnsmasq.home(state_dir) / network_id}")
     return lines
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from netsched import errors
 from netsched.agents.base.driver import Content, Driver
 from netsched.agents.dhcp import compute, dnsmasq, render
-from netsched.agents.kernel import netns, plugging, process
+from netsched.agents.kernel import directory, netns, plugging, process
 from netsched.clock import Clock
 from netsched.model import scope as scopes
 
@@ -43,8 +43,7 @@ class DhcpDriver(Driver):
         self._settings = settings
         self._clock = clock
         self._services: dict[str, _Service] = {}
-        dnsmasq.make_directory(dnsmasq.directory(self._state_dir))
-        dnsmasq.check_readable(dnsmasq.directory(self._state_dir))
+        directory.make_home(dnsmasq.home(self._state_dir), "dnsmasq")
 
     def apply(self, scope: str, wanted: Content | None) -> None:
         network_id = scopes.split(scope)[1]

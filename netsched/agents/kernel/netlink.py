@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -102,11 +103,16 @@ class Netlink:
     def add_bridge(self, name: str, alias: str) -> None:
         """A bridge without spanning tree, whose ports forward at once, and multicast to all ports.
 
-        Nothing to do if somebody has made it this very moment: several agents and their workers do.
+        Nothing to do if somebody has made it this very moment: several agents and their workers do. It gets its name
+        last, so that whoever finds it finds the alias too, and nobody's alias is overwritten.
         """
+        passing = f"new{secrets.token_hex(6)}"
         with _explained(f"add bridge {name}", errno.EEXIST):
-            self._ip.link("add", ifname=name, kind="bridge", br_stp_state=0, br_forward_delay=0, br_mcast_snooping=0)
-            self._ip.link("set", ifname=name, ifalias=alias)
+            self._ip.link("add", ifname=passing, kind="bridge", br_stp_state=0, br_forward_delay=0, br_mcast_snooping=0)
+            self._ip.link("set", ifname=passing, ifalias=alias)
+            self._ip.link("set", index=self.index(passing), ifname=name)
+            return
+        self.delete_link(passing)
 
     def add_tap(self, name: str, alias: str) -> None:
         """A tap device that stays when the program that uses it ends."""

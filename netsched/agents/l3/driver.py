@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from netsched import errors
 from netsched.agents.base.driver import Content, Driver, States
-from netsched.agents.kernel import announce, conntrack, netns, nft, plugging
+from netsched.agents.kernel import announce, conntrack, directory, netns, nft, plugging
 from netsched.agents.kernel.announce import News
 from netsched.agents.kernel.plug import Plug
 from netsched.agents.l3 import compute, namespace, radvd_conf, rules
@@ -56,7 +56,7 @@ class L3Driver(Driver):
         self._deep_check_period = deep_check_period
         self._announcer = Announcer(clock)
         self._services: dict[str, _Service] = {}
-        home(self._state_dir).mkdir(mode=0o755, parents=True, exist_ok=True)
+        directory.make_home(home(self._state_dir), "radvd")
 
     def watch(self, changed: Callable[[str], None]) -> None:
         self._announcer.start()
@@ -112,7 +112,7 @@ class L3Driver(Driver):
         listed = rules.read(nft.listing(rules.LIST))
         if text := rules.change(desired.nat, listed):
             nft.run(text)
-            LOG.info("Router %s: changed rules, %d floating IPs", desired.router_id, len(desired.nat.floating))
+            LOG.info("Router %s: changed rules (floating IPs: %d)", desired.router_id, len(desired.nat.floating))
         self._cut(service, found, listed)
         news = [_news(plug, addresses) for plug, addresses in namespace.ensure_inside(desired).items()]
         if news:

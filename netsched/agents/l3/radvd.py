@@ -7,13 +7,11 @@ radvd, as the mark that something of the router is here: made first, removed las
 from __future__ import annotations
 
 import logging
-import os
 import pathlib
-import shutil
 import signal
 
-from netsched import errors
-from netsched.agents.kernel import process
+from netsched.agents.kernel import directory, process
+from netsched.agents.kernel.directory import Directory
 
 LOG = logging.getLogger(__name__)
 
@@ -24,43 +22,32 @@ class Radvd:
     def __init__(self, state_dir: pathlib.Path, router_id: str, namespace: str) -> None:
         self._router_id = router_id
         self._namespace = namespace
-        self._directory = home(state_dir) / router_id
+        self._files = Directory(home(state_dir) / router_id)
 
     def find(self) -> process.Process | None:
         """The running radvd of this router, by its pid file and its own command line."""
         try:
-            found = process.find(int(self._read(_PID)))
+            found = process.find(int(self._files.read(_PID)))
         except ValueError:
             return None
         return found if found and found.argv == self._argv() else None
 
     def exists(self) -> bool:
         """Is there a directory?"""
-        return self._directory.exists()
+        return self._files.exists()
 
     def holds(self, config: str) -> bool:
         """Is the configuration on disk as given?"""
-        return self._read(_CONFIG) == config
+        return self._files.holds([(_CONFIG, config)])
 
     def write(self, config: str) -> bool:
         """Have the directory and the configuration, which is replaced at once; True when it changed."""
-        try:
-            self._directory.mkdir(parents=True, exist_ok=True)
-            if self.holds(config):
-                return False
-            # World-readable: radvd reads it again after it has become nobody.
-            temporary = self._directory / f".{_CONFIG}.new"
-            temporary.write_text(config)
-            temporary.chmod(0o644)
-            temporary.replace(self._directory / _CONFIG)
-        except OSError as exc:
-            raise errors.Unavailable(reason=f"cannot write in {self._directory}: {exc}") from exc
-        return True
+        return self._files.write([(_CONFIG, config)])
 
     def start(self) -> None:
         """Start it; returns when it advertises. Raises Unavailable with its own words."""
         process.run(self._argv(), self._namespace)
-        LOG.info("Started radvd of router %s with pid %s", self._router_id, self._read(_PID).strip())
+        LOG.info("Started radvd of router %s with pid %s", self._router_id, self._files.read(_PID).strip())
 
     def reload(self, running: process.Process) -> None:
         """Have it read its configuration again."""
@@ -70,34 +57,23 @@ class Radvd:
     def stop(self) -> None:
         """End it. Looks through all processes only if one may run of which the pid file was lost."""
         found = self.find()
-        may_run = self._read(_CONFIG) != "" or not self.exists()
+        may_run = self._files.read(_CONFIG) != "" or not self.exists()
         for each in [found] if found else self.processes() if may_run else []:
             process.stop(each)
             LOG.info("Stopped radvd of router %s with pid %s", self._router_id, each.pid)
 
     def remove(self) -> None:
         """Remove the directory."""
-        try:
-            shutil.rmtree(self._directory)
-        except FileNotFoundError:
-            pass
-        except OSError as exc:
-            raise errors.Unavailable(reason=f"cannot remove {self._directory}: {exc}") from exc
+        self._files.remove()
 
     def _argv(self) -> tuple[str, ...]:
-        config, pid = str(self._directory / _CONFIG), str(self._directory / _PID)
+        config, pid = str(self._files / _CONFIG), str(self._files / _PID)
         # Its own messages go to syslog; what it says of a bad configuration comes to us when it starts.
         return ("radvd", "-C", config, "-p", pid, "-m", "syslog", "-u", "nobody")
 
     def processes(self) -> list[process.Process]:
         """Both halves of every radvd of this router: it keeps a child that has the privileges."""
-        return [found for found in process.having(str(self._directory / _CONFIG)) if found.argv == self._argv()]
-
-    def _read(self, name: str) -> str:
-        try:
-            return (self._directory / name).read_text(errors="replace")
-        except FileNotFoundError:
-            return ""
+        return [found for found in process.having(str(self._files / _CONFIG)) if found.argv == self._argv()]
 
 
 def home(state_dir: pathlib.Path) -> pathlib.Path:
@@ -107,4 +83,4 @@ def home(state_dir: pathlib.Path) -> pathlib.Path:
 
 def routers(state_dir: pathlib.Path) -> set[str]:
     """Routers of which there is a directory."""
-    return set(os.listdir(home(state_dir))) if home(state_dir).is_dir() else set()
+    return directory.names(home(state_dir))
