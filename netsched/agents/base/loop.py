@@ -186,19 +186,25 @@ class Loop:
 
     def _apply(self, scope: str) -> None:
         wanted = self._outcome.wanted(scope)
+        states: States = {}
+        failure = None
         try:
             self._driver.apply(scope, wanted.content)
             if not self._driver.check(scope, wanted.content):
                 raise errors.Unavailable(reason="applied, but reading it back shows something else")
-            states = {} if wanted.content is None else self._driver.states(scope, wanted.content)
+            if wanted.content is not None:
+                states = self._driver.states(scope, wanted.content)
         except errors.NetschedError as error:
-            LOG.warning("%s: %s", scope, error)
-            self._fail(scope, wanted, str(error))
+            failure = str(error)
         except Exception as error:  # a bug in a driver must not end the agent, nor stop its other scopes
             LOG.exception("%s: unexpected", scope)
-            self._fail(scope, wanted, f"{type(error).__name__}: {error}")
-        else:
+            failure = f"{type(error).__name__}: {error}"
+        if failure is None:
             self._succeed(scope, wanted, states)
+        else:
+            # Not in the handlers, where oslo.log adds the error to the line once more.
+            LOG.warning("%s: %s", scope, failure)
+            self._fail(scope, wanted, failure)
 
     def _succeed(self, scope: str, wanted: Wanted, states: States) -> None:
         with self._lock:

@@ -56,7 +56,7 @@ class L2Driver(Driver):
         network = self._remember(scope, desired)
         # Rules come before a tap is wired, and go after it is unplugged.
         if taps := self._antispoof.ensure(network_id, desired.guards):
-            LOG.info("Network %s: %s kept to their addresses", network_id, ", ".join(taps))
+            LOG.info("Network %s: guarding the addresses of %s", network_id, ", ".join(taps))
         with netlink.opened() as host:
             survey = wiring.Survey(host, desired, self._settings)
             for difference in survey.differences():
@@ -92,7 +92,9 @@ class L2Driver(Driver):
     def _check(self, survey: wiring.Survey, scope: str, network: _Network) -> bool:
         for difference in survey.differences():
             if not difference.tap or difference.tap in network.wired:
-                raise errors.Unavailable(reason=f"somebody changed something: {difference.what} is to be done")
+                raise errors.Unavailable(
+                    reason=f"somebody changed something, so this is to be done again: {difference.what}"
+                )
             self._changed(scope)  # a tap that has just come; its event may be on its way
         with self._lock:
             network.wired = frozenset(survey.wired)

@@ -139,7 +139,7 @@ class Survey:
         if add != Forwarding() or remove != Forwarding():
             hosts = len({host_ip for _, host_ip in wanted.remote})
             yield Difference(
-                f"{link.name} forwards {len(wanted.static)} addresses to {hosts} hosts",
+                f"{link.name} forwards (addresses: {len(wanted.static)}, hosts: {hosts})",
                 lambda: self._host.change_forwarding(link.name, add, remove),
             )
 

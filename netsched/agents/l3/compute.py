@@ -69,8 +69,9 @@ class _Port:
 
     def addresses(self, version: int) -> list[tuple[str, Object]]:
         """(address, its subnet), in the order of the port's fixed_ips."""
-        pairs = [(str(ip["ip_address"]), self.subnets.get(ip["subnet_id"])) for ip in self.port["fixed_ips"]]
-        return [(address, subnet) for address, subnet in pairs if subnet and subnet["ip_version"] == version]
+        pairs = [(ipaddress.ip_address(ip["ip_address"]), ip["subnet_id"]) for ip in self.port["fixed_ips"]]
+        known = [(str(address), self.subnets[id_]) for address, id_ in pairs if id_ in self.subnets]
+        return [(address, subnet) for address, subnet in known if subnet["ip_version"] == version]
 
 
 def namespace(router_id: str) -> str:

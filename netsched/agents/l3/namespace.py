@@ -94,7 +94,7 @@ def read(desired: compute.RouterDesired) -> Found:
 def difference(desired: compute.RouterDesired, found: Found) -> str | None:
     """What is not as wanted, in a few words; None when all is."""
     if not found.exists:
-        return "the namespace is gone"
+        return "there is no namespace"
     for plug in desired.plugs:
         if found.plugs.get(plug.inside) != plug:
             return f"{plug.inside} is not as it ought to be"

@@ -141,7 +141,7 @@ class SchedulingService:
                 break
             found = self._snapshot(span)
         if placed:
-            LOG.info("placed %d", placed)
+            LOG.info("networks and routers placed on agents: %d", placed)
         return placed
 
     def _basis(self, found: Snapshot, settings: profile.Settings) -> apply.Basis:
@@ -157,7 +157,7 @@ class SchedulingService:
         hosts = explain.hosts(found)
         news = unplaced.note(self._database, left, lambda one: explain.record(one, found.seed, hosts))
         for reason, count in Counter(one.reason for one in news).items():
-            LOG.warning("%d without a place: %s", count, reason)
+            LOG.warning("networks and routers without an agent: %d (%s)", count, reason)
 
     def held(self, principal: Principal, resource_type: str, agent_id: str) -> list[Object]:
         """The networks, or routers, that the agent holds. Raises AgentNotFound."""
