@@ -2,7 +2,8 @@
 
 The flow that is wired here, from a request to an agent (one arrow, one direction):
 
-    api/v2/port.py --> services/port.py --> one transaction: db/port.py, then db/change.py (last) --> commit
+    api/v2/port.py --> services/port.py --> one transaction: db/port_change.py, db/port_binding.py (how it is plugged on
+    its host, and that the L2 agent there holds its network), then db/change.py (last) --> commit
                                                                                        |
                                         nudge (losing it costs at most one period)  <--+
                                           |                         |
@@ -11,13 +12,19 @@ The flow that is wired here, from a request to an agent (one arrow, one directio
       services/scheduling.py                             services/delivery.py
         db/snapshot.py --> Snapshot                        db/change.stamp --> positions
         scheduler/engine.py --> Plan                       db/holder.py --> who holds the scopes
-        db/apply.py --> bindings, interests, changes       db/<kind>.py --> content as it is now
-                          |                                rpc/agent.ToAgent --> one message per address
-                          +--> commit, nudge --> relay                     |
-                                                                           v
-    worker "heartbeat":                                               the agents
-      services/heartbeat.py  <-- rpc/agent.server_handler <-- beats, pulls --+
+        db/apply.py --> bindings, interests, changes,      db/<kind>.py --> content as it is now
+          and the ports of networks and routers follow     rpc/agent.ToAgent --> one message per address
+        db/rebinding.py: ports that waited for an agent                    |
+                          |                                                v
+                          +--> commit, nudge --> relay                the agents: DHCP and router namespaces, bridges
+                                                                           |
+    worker "heartbeat":                                                    |
+      services/heartbeat.py  <-- rpc/agent.server_handler <-- beats, pulls +
+        services/saying.py: what they say of ports and floating IPs --> status
         a batch: db/beat.py, db/holder.py --> answers to the agents
+
+Routers and floating IPs go the same way, by services/router.py and services/floatingip.py; a router is placed on an L3
+agent as a network is on a DHCP agent.
 """
 
 from __future__ import annotations
