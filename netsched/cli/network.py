@@ -81,14 +81,7 @@ class Create(resource.Create):
         options.add_project(parser)
         _add_switches(parser)
         _add_provider(parser)
-        parser.add_argument(
-            "--availability-zone-hint",
-            dest="availability_zone_hints",
-            action="append",
-            default=ABSENT,
-            metavar="ZONE",
-            help="Zone in which it may be served (can be repeated).",
-        )
+        options.add_zone_hints(parser)
 
     def body(self, client: Client, arguments: argparse.Namespace) -> dict[str, Any]:
         names = ("description", "admin_state_up", "project_id", "availability_zone_hints")

@@ -33,6 +33,17 @@ def add_project(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--project", dest="project_id", default=ABSENT, help="Id of the owning project.")
 
 
+def add_zone_hints(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--availability-zone-hint",
+        dest="availability_zone_hints",
+        action="append",
+        default=ABSENT,
+        metavar="ZONE",
+        help="Zone in which it may be served (can be repeated).",
+    )
+
+
 def pairs(keys: Mapping[str, str], required: tuple[str, ...] = ()) -> Callable[[str], dict[str, str]]:
     """An argparse type: ``key=value,...`` to {attribute: value}. `keys` maps what is typed to the API's attributes.
 

@@ -6,11 +6,8 @@ import argparse
 from collections.abc import Mapping
 from typing import Any
 
-from cliff import command
-
 from netsched.cli import options, resource
 from netsched.cli.client import Client, CommandFailed, connected
-from netsched.cli.formats import with_examples
 from netsched.cli.resource import ABSENT, Kind
 
 ROUTER = Kind(
@@ -71,14 +68,7 @@ class Create(resource.Create):
         options.add_common(parser)
         options.add_project(parser)
         _add_gateway(parser)
-        parser.add_argument(
-            "--availability-zone-hint",
-            dest="availability_zone_hints",
-            action="append",
-            default=ABSENT,
-            metavar="ZONE",
-            help="Zone in which it may be served (can be repeated).",
-        )
+        options.add_zone_hints(parser)
 
     def body(self, client: Client, arguments: argparse.Namespace) -> dict[str, Any]:
         names = ("description", "admin_state_up", "project_id", "availability_zone_hints")
@@ -147,22 +137,11 @@ class Delete(resource.Delete):
     kind = ROUTER
 
 
-class _Action(command.Command):
+class _Action(resource.Set):
     """Does one thing to a router: a PUT to a path of its own."""
 
+    kind = ROUTER
     path: str
-
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        parser = with_examples(super().get_parser(prog_name))
-        resource.add_reference(parser, ROUTER)
-        self.add_options(parser)
-        return parser
-
-    def add_options(self, parser: argparse.ArgumentParser) -> None:
-        raise NotImplementedError
-
-    def body(self, client: Client, arguments: argparse.Namespace) -> dict[str, Any]:
-        raise NotImplementedError
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         client = connected(self)
