@@ -205,7 +205,7 @@ class Site:
             time.sleep(0.05)
         return time.monotonic() - began
 
-    def wait_for_agents(self, timeout: float = 30.0) -> float:
+    def wait_for_agents(self, timeout: float = 90.0) -> float:
         wanted = sum(len(node.agents) for node in self.nodes.values())
 
         def all_alive() -> bool:
