@@ -38,9 +38,10 @@ class PortService:
         owned = [{"project_id": principal.project_id, **body} for body in bodies]
 
         def work(tx: Transaction) -> Objects:
-            for body in owned:
-                _check_not_of_l3(tx, body)
-            return port_change.insert_many(tx, owned, principal.sees, self._mac_base, permit)
+            made = port_change.insert_many(tx, owned, principal.sees, self._mac_base, permit)
+            for one in made:  # after `permit`, so that nobody finds out what routers there are
+                _check_not_of_l3(tx, one)
+            return made
 
         return self._database.write(work)
 
@@ -49,7 +50,10 @@ class PortService:
             return port.get(connection, id, principal.sees)
 
     def update(self, principal: Principal, id: str, changes: Object, if_match: int | None) -> Object:
-        """Raises what `port_change.update` raises, and L3PortUnchangeable for what routers and floating IPs rely on."""
+        """Raises what `port_change.update` raises, and L3PortUnchangeable for what routers and floating IPs rely on.
+
+        BadRequest as `create`.
+        """
 
         def work(tx: Transaction) -> Object:
             if any(name in changes for name in RELIED_ON):
@@ -98,7 +102,7 @@ def _check_relied_on(tx: Transaction, current: Mapping[str, Any], changes: Mappi
 def _check_not_of_l3(tx: Transaction, wanted: Mapping[str, Any]) -> None:
     """Nobody else may give a router a port: nothing would have looked whether its subnets overlap, and the router's
     agent would not be told of the network."""
-    owner, device_id = wanted.get("device_owner", ""), wanted.get("device_id", "")
+    owner, device_id = wanted["device_owner"], wanted["device_id"]
     if owner in OF_L3 and router_use.exists(tx, owner, device_id):
         reason = f"device_owner {owner} with device_id {device_id} is for ports that the service makes itself"
         raise errors.BadRequest(resource="port", reason=reason)
