@@ -88,6 +88,18 @@ def test_another_interface_does_not_disturb_the_traffic_of_others(site: Site) ->
     assert outward.works() and inward.works()
 
 
+def test_an_interface_goes_that_the_l2_agent_has_taken_out_of_its_bridge_before(site: Site) -> None:
+    site.router.network(4)
+    site.router.subnet(4, 4, "10.0.4.0/24")
+    added = site.router.interface(4, 4, "10.0.4.1")
+    assert site.node.want(site.router) is None
+    tap = f"tap{added['id'][:11]}"
+    site.node.run("ip", "link", "set", tap, "nomaster")
+    site.router.without("port", added)
+    assert site.node.want(site.router) is None
+    assert tap not in site.node.run("ip", "-br", "link")
+
+
 def test_an_agent_that_died_between_rules_and_connections_has_them_cut_by_the_next(site: Site) -> None:
     inward = site.world.connect("203.0.113.20")
     assert inward.works()

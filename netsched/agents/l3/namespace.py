@@ -215,7 +215,7 @@ def remove(router_id: str) -> None:
         for tap in taps:
             host.delete_link(tap.name)
         LOG.info("Removed %s", ", ".join(tap.name for tap in taps) or f"nothing of {name}")
-        for index in {tap.master for tap in taps if tap.master}:
+        for index in {tap.master for tap in taps}:
             _leave(host, index)
     netns.delete(name)
     if exists:
@@ -249,8 +249,8 @@ def _delete_all_inside() -> None:
 
 
 def _leave(host: netlink.Netlink, index: int) -> None:
-    """The bridge with this index has one port less."""
-    bridge = host.link_at(index)
+    """The bridge with this index has one port less. 0: it was in none, since the L2 agent had taken it out before."""
+    bridge = host.link_at(index) if index else None
     if bridge is not None:
         bridging.remove_if_idle(host, bridge.name, _NOBODY)
 
