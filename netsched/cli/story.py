@@ -115,7 +115,8 @@ def _history(history: Sequence[Record], hosts: Mapping[str, str], width: int) ->
         agent = event.get("host") or hosts.get(event.get("agent_id") or "", event.get("agent_id"))
         by = _who(event)
         because = "" if event.get("reason") in (None, done) else f": {event['reason']}"
-        text = f"{done}{place}{f' on {agent}' if agent else ''}{by}{because}"
+        where = f" {'to' if event.get('action') == 'move' else 'on'} {agent}" if agent else ""
+        text = f"{done}{place}{where}{by}{because}"
         yield from _paragraph(str(event.get("at")), text, width)
     if len(history) > SHOWN_HISTORY:
         yield f"  and {len(history) - SHOWN_HISTORY} more (-f json shows all)"

@@ -107,7 +107,7 @@ class UnixServerTransport:
             lost = [address for address, owner in self._routes.items() if owner is connection]
             for address in lost:
                 del self._routes[address]
-        LOG.info("An agent process disconnected; it served %s", lost)
+        LOG.info("An agent process disconnected; it served %s", ", ".join(lost) or "nothing by now")
 
     def _receive(self, connection: Connection, frame: Frame) -> None:
         if frame.kind == "serve":
