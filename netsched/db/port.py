@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -17,9 +16,9 @@ from netsched.db.query import Fields
 from netsched.db.transaction import Transaction
 from netsched.model import addressing, scope
 from netsched.model.query import Query
+from netsched.wire import types
 
 DHCP_OWNER = "network:dhcp"
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 port = sa.Table(
     "port",
@@ -110,7 +109,7 @@ def router_of(row: query.Row) -> str | None:
 
     Administrators may write what they like into both: what is no id would not even fit into the name of a scope.
     """
-    named = row["device_owner"] in addressing.ROUTER_PORT_OWNERS and _UUID.fullmatch(row["device_id"])
+    named = row["device_owner"] in addressing.ROUTER_PORT_OWNERS and types.is_uuid(row["device_id"])
     return str(row["device_id"]) if named else None
 
 
