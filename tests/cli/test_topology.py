@@ -57,8 +57,9 @@ class Site:
 
 
 @pytest.fixture
-def site(deployment: Deployment) -> Site:
+def site(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Site:
     """Network blue with a port on node-2, behind router edge on node-1 to the network world."""
+    monkeypatch.setenv("COLUMNS", "100")  # whatever terminal the tests run on
     site = Site(deployment)
     site.agents("node-1")
     blue = site.post("network", name="blue")

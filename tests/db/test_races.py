@@ -24,7 +24,7 @@ LIMIT = 240.0  # s; takes 20 on two idle cores
 
 
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize("empty_database_url", ["postgresql", "mariadb"], indirect=True)
+@pytest.mark.parametrize("database_url", ["postgresql", "mariadb"], indirect=True)
 def test_sixteen_schedulers_race_for_5000_slots(database: Database, database_url: str) -> None:
     world = World(database)
     for number in range(AGENTS):

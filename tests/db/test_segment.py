@@ -25,7 +25,7 @@ from netsched.server.services.network import NetworkService
 from tests.cloud import ADMIN
 from tests.statements import counted
 
-BOTH = pytest.mark.parametrize("empty_database_url", ["postgresql", "mariadb"], indirect=True)
+BOTH = pytest.mark.parametrize("database_url", ["postgresql", "mariadb"], indirect=True)
 WRITERS = 16
 Object = dict[str, Any]
 
