@@ -209,6 +209,10 @@ class Site:
         wanted = sum(len(node.agents) for node in self.nodes.values())
 
         def all_alive() -> bool:
+            for child in self.deployment.children.values():
+                if child.process is not None and child.process.poll() is not None:
+                    said = self.deployment.log_of(child).read_text().strip().rpartition("\n")[2]
+                    raise errors.Unavailable(reason=f"the {child.kind} agent on {child.host} ended: {said}")
             agents = self.rest("GET", "agents")["agents"]
             return sum(agent["state"] == "alive" for agent in agents) == wanted
 

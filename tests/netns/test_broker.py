@@ -37,6 +37,8 @@ class Relay:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._listening.shutdown(socket.SHUT_RDWR)  # wakes the thread, which would keep the host's namespace
         self._listening.close()
 
     def _accept(self) -> None:

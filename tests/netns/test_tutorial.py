@@ -7,6 +7,8 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,23 +23,28 @@ def commands() -> list[str]:
     return [line.removeprefix("   $ ") for block in blocks for line in block.splitlines() if line.strip()]
 
 
-def test_every_command_of_the_tutorial_succeeds(tmp_path: Path) -> None:
+@pytest.fixture
+def directory() -> Iterator[Path]:
+    """Where nobody may pass, which pytest's own are not for: dnsmasq and radvd read their files as nobody."""
+    with tempfile.TemporaryDirectory(prefix="netsched-test-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+def test_every_command_of_the_tutorial_succeeds(directory: Path) -> None:
     (start,) = re.findall(r"^    (netsched-lab .*)$", PAGE, re.M)
     found = commands()
     assert len(found) > 15
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    tmp_path.chmod(0o755)  # dnsmasq reads its files as nobody
-    for parent in tmp_path.parents[:2]:
-        parent.chmod(0o755)
     lab = subprocess.Popen(
-        start.replace("/tmp/lab", str(tmp_path)).split(),
+        start.replace("/tmp/lab", str(directory)).split(),
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment,
     )  # fmt: skip
     try:
         assert lab.stdout is not None
         said = lab.stdout.readline()
         assert said.startswith("The lab is up: node-1, node-2"), said + lab.stdout.read()
-        script = "set -eux -o pipefail\n" + "\n".join(found).replace("/tmp/lab", str(tmp_path))
+        script = "set -eux -o pipefail\n" + "\n".join(found).replace("/tmp/lab", str(directory))
         done = subprocess.run(
             ["bash", "-c", script], capture_output=True, text=True, timeout=150, env=environment, cwd=ROOT, check=False
         )
