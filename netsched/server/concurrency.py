@@ -69,7 +69,12 @@ class _Waitress:
         from waitress.server import create_server
 
         self._server = create_server(
-            application, sockets=[sock], threads=threads, ident="netsched", max_request_body_size=2**24
+            application,
+            sockets=[sock],
+            threads=threads,
+            ident="netsched",
+            max_request_body_size=2**24,
+            asyncore_use_poll=True,  # select, the default, ends the server at the first file descriptor above 1023
         )
         self._thread = threading.Thread(target=self._run, name="http", daemon=True)
         self._thread.start()
