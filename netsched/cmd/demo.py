@@ -99,9 +99,7 @@ class Demo:
         for name, where in (("web-1", "blue"), ("web-2", "blue"), ("db-1", "green")):
             self.ports[name] = create("port", network_id=self.networks[where]["id"], name=name)
         self.floating = create("floatingip", floating_network_id=public["id"], port_id=self.ports["web-1"]["id"])
-        self.say(
-            "networks blue and green, router edge between them and public, ports web-1, web-2 (blue), db-1 (green)"
-        )
+        self.say("networks blue and green, router edge between them and public; ports web-1, web-2, db-1")
         self.say(f"floating IP {self.floating['floating_ip_address']} for web-1, {self.address('web-1')}")
 
     def bound(self) -> None:
@@ -149,9 +147,7 @@ class Demo:
         self.site.kill(before, "dhcp")
         self.site.wait("blue's DHCP has moved", lambda: self.site.holder("network", blue) not in (None, before))
         after = self.dhcp_holder()
-        self.say(
-            f"the DHCP agent on {before} is killed with -9: blue's DHCP is on {after} {self.elapsed():.1f} s later"
-        )
+        self.say(f"the DHCP agent on {before} is killed with -9: blue's is on {after} {self.elapsed():.1f} s later")
         self.renew()
         self.site.restart(before, "dhcp")
         self.site.wait_for_agents()
