@@ -26,7 +26,8 @@ def run(site: Site) -> Iterator[Result]:
     host = Host(HOST)
     try:
         with tempfile.TemporaryDirectory(prefix="netsched-bench-") as directory:
-            said = host.run(sys.executable, "-m", "benchmarks.routers", str(count), directory, timeout=600)
+            pathlib.Path(directory).chmod(0o755)  # radvd reads its files as nobody
+        said = host.run(sys.executable, "-m", "benchmarks.routers", str(count), directory, timeout=600)
     finally:
         host.close()
     for case, seconds in json.loads(said).items():
