@@ -30,6 +30,10 @@ class KindSettings:
     mode: str = "active"
     agent: AgentSettings = AgentSettings()
 
+    def offer(self, resource_class: str) -> dict[str, int]:
+        """How much of what it holds it offers, as a heartbeat says it; a class that is not named is unlimited."""
+        return {} if self.capacity is None else {resource_class: self.capacity}
+
 
 def process(
     me: Identity,

@@ -85,7 +85,7 @@ def desired(network_id: str, content: Content, host: str, settings: Settings) ->
             raise errors.Invalid(reason="; ".join(problems))
         return None
     plug = _plug(network, port, served)
-    texts = _texts(network, ports, port, subnets, served, settings)
+    texts = _texts(ports, port, subnets, served, settings)
     return DhcpDesired(
         network_id=network_id,
         plug=plug,
@@ -154,7 +154,6 @@ def _reservations(ports: Iterable[Object], served: Sequence[Object]) -> list[tup
 
 
 def _texts(
-    network: Object,
     ports: Sequence[Object],
     own: Object,
     subnets: Sequence[Object],

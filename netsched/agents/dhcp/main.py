@@ -38,7 +38,7 @@ def identity(settings: DhcpAgentSettings, address: str | None = None) -> Identit
         zone=settings.zone,
         capabilities=Capabilities(
             hosts=["network"],
-            resources={} if settings.capacity is None else {"network": settings.capacity},
+            resources=settings.offer("network"),
             mode=settings.mode,
         ),
         configurations={

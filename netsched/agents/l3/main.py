@@ -42,7 +42,7 @@ def identity(settings: L3AgentSettings, address: str | None = None) -> Identity:
         zone=settings.zone,
         capabilities=Capabilities(
             hosts=["router"],
-            resources={} if settings.capacity is None else {"router": settings.capacity},
+            resources=settings.offer("router"),
             mode=settings.mode,
             reaches=list(settings.reaches),
         ),
