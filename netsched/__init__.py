@@ -7,7 +7,7 @@ Who may import whom, top to bottom, never up or sideways (kept by import-linter,
     scheduler | db | rpc      where it goes (pure); the tables; the messages between service and hosts
     wire                      the API's format
     model                     the nouns, and what follows from them (pure)
-    errors | clock
+    errors | clock | trace
 
 and conf beside them, the options, which only cmd and the server's wiring read.
 """

@@ -11,4 +11,11 @@ OPTS = [
     ),
     cfg.StrOpt("local_ip", help="This host's address on the underlay; VXLAN networks need it."),
     cfg.PortOpt("vxlan_port", default=4789, help="UDP port of VXLAN, the same on all hosts."),
+    cfg.StrOpt(
+        "on_lease_lost",
+        default="keep",
+        choices=["keep", "stop"],
+        help="When no server has answered for the lease: keep serving, or stop until one does. stop makes sure that "
+        "nobody else serves the same at the same time; keep outlives an outage of the servers.",
+    ),
 ]

@@ -23,6 +23,13 @@ OPTS = [
         item_type=types.String(choices=["network", "router"]),
         help="The same for these types of resources only.",
     ),
+    cfg.FloatOpt("max_moves", default=500.0, min=1, help="Moves from dead agents per second and server, at most."),
+    cfg.FloatOpt(
+        "move_failing_after",
+        default=60.0,
+        min=0,
+        help="Seconds for which an agent may fail to apply what it holds; then another one gets it. 0 never moves it.",
+    ),
     cfg.IntOpt("alternates", default=2, min=0, help="Next best agents stored with each placement."),
     cfg.FloatOpt(
         "unbind_hold",

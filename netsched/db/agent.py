@@ -34,6 +34,8 @@ agent = sa.Table(
     sa.Column("capabilities", base.Json, nullable=False),
     sa.Column("configurations", base.Json, nullable=False),
     sa.Column("settings_mismatch", base.Json, nullable=False),  # {"mtu": [ours, theirs]}
+    # Who said that it is dead, whatever its beats say: {"user_id", "project_id", "request_id", "at"}; null: nobody.
+    sa.Column("forced_down", base.Json, nullable=True),
     # When what is on its host wants looking at, since it came, came back or said something new; see rebinding.py.
     sa.Column("ports_due_at", base.DateTime, nullable=True, index=True),
     sa.Column("ports_due_again", sa.Boolean, nullable=False, default=False, server_default=sa.false()),
@@ -49,6 +51,8 @@ agent_beat = sa.Table(
     # Seconds of silence after which it counts as dead, as it was told in the answer. Here, so that whoever needs only
     # to know whether an agent is dead need not be told the configuration.
     sa.Column("lease", sa.Float, nullable=False, default=40.0, server_default="40"),
+    # Heard of without a gap of two dead limits since then; see model/brake.py.
+    sa.Column("present_since", base.DateTime, nullable=True),
     sa.Column("sequence", sa.BigInteger, nullable=False, default=0),
     sa.Column("load", base.Json, nullable=False),
     sa.Column("count", sa.BigInteger, nullable=False, default=0),  # of `applied` rows

@@ -40,6 +40,8 @@ binding = sa.Table(
     sa.Column("hold_until", base.DateTime, nullable=True),
     sa.Column("reason", base.Text, nullable=True),  # why it is unbound, or what its own ports lack
     sa.Column("error", base.Text, nullable=True),  # the agent's message, when it fails to apply
+    sa.Column("error_since", base.DateTime, nullable=True),  # without a break; of this holder
+    sa.Column("failed_on", base.Json, nullable=True),  # agents it was moved away from since it last worked: [id]
     sa.Column("bound_at", base.DateTime, nullable=True),
     # When the ports that the resource owns want checking; null: they are as they should be.
     sa.Column("ports_due_at", base.DateTime, nullable=True),

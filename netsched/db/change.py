@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from netsched import trace
 from netsched.db import base, holder
 from netsched.db.transaction import Entry, Transaction
 
@@ -29,6 +30,7 @@ log = sa.Table(
     sa.Column("object_id", sa.String(100), nullable=False),
     sa.Column("operation", sa.String(10), nullable=False),
     sa.Column("created_at", base.DateTime, nullable=False),
+    sa.Column("request_id", sa.String(100), nullable=True),  # of the API request that changed it
     sa.Column("previous", sa.BigInteger, nullable=True),
     sa.Column("position", sa.BigInteger, nullable=True),
     sa.Column("stamped_at", base.DateTime, nullable=True),
@@ -60,7 +62,9 @@ log_state = sa.Table(
 def append(tx: Transaction, entries: Sequence[Entry]) -> None:
     """Write the entries in one statement. Called by session.py as the last thing before a commit."""
     if entries:
-        tx.execute(sa.insert(log).values([{**vars(e), "created_at": tx.now, "sent": False} for e in entries]))
+        request = trace.current()
+        same = {"created_at": tx.now, "sent": False, "request_id": request.request_id if request else None}
+        tx.execute(sa.insert(log).values([{**vars(e), **same} for e in entries]))
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy import event, exc
 
 from netsched import clock as clock_module
-from netsched import errors
+from netsched import errors, trace
 from netsched.db import change
 from netsched.db.transaction import Repeat, Transaction
 
@@ -147,6 +147,8 @@ class Database:
                     raise errors.Unavailable(reason="The database was lost during a commit.") from error
                 raise
         if open_transaction.changes:
+            if request := trace.current():
+                request.scopes.update(dict.fromkeys(entry.scope for entry in open_transaction.changes))
             for nudge in self._nudges:
                 nudge()
         return result

@@ -29,14 +29,26 @@ class Limits:
     def for_interval(cls, interval: float) -> Limits:
         return cls(interval=interval, suspect_after=2.5 * interval, dead_after=4 * interval)
 
+    @classmethod
+    def for_lease(cls, lease: float) -> Limits:
+        """Those of an agent that was told this lease, which is its dead limit."""
+        return cls.for_interval(lease / 4)
+
 
 def state(
-    sent_at: datetime.datetime | None, created_at: datetime.datetime, now: datetime.datetime, limits: Limits
+    sent_at: datetime.datetime | None,
+    created_at: datetime.datetime,
+    now: datetime.datetime,
+    limits: Limits,
+    forced_down: bool = False,
 ) -> State:
     """The state of an agent whose newest judged beat was sent at `sent_at` (None: it never had an echo).
 
     An agent that never gets beyond its first beat is starting until the dead limit, counted from its creation.
+    `forced_down`: an operator, or a monitor of theirs, says that it is dead, whatever it says itself.
     """
+    if forced_down:
+        return State.DEAD
     if sent_at is None:
         return State.STARTING if (now - created_at).total_seconds() < limits.dead_after else State.DEAD
     age = (now - sent_at).total_seconds()

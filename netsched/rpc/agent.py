@@ -7,7 +7,11 @@ echo opens the conversation and proves nothing.
 
 How a copy stays current: a notice is a delta with a predecessor. See agents/base/cache.py for the rules.
 
-Version history: 1.0 first.
+Version history:
+
+    1.0  first
+    1.1  beats name the incarnation and interval that the agent goes by, and sum up its copies after a restart; answers
+         say whether those are current; notices and pulls name the requests that changed something
 
 A beat says the highest version that its agent speaks; servers keep it with the agent and send no higher one. Within 1.x
 that takes no code: readers ignore fields that they do not know, and fields that are added have defaults. A message that
@@ -24,7 +28,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from netsched import clock, errors
 from netsched.rpc import transport
 
-VERSION = "1.0"
+VERSION = "1.1"
 
 QUIET = 60.0  # s without a message, after which the last one says little about the broker
 
@@ -88,6 +92,13 @@ class State(_Message):
     status: str
 
 
+class Copies(_Message):
+    """What an agent that has just started holds copies of, as wanted: how many scopes, model/checksum.py over them."""
+
+    count: int
+    checksum: int
+
+
 class Beat(_Message):
     agent_type: str
     host: str
@@ -106,6 +117,10 @@ class Beat(_Message):
     complete: bool = False  # `applied` is the whole set
     count: int = 0  # of the whole set
     checksum: int = 0  # model/checksum.py over the whole set
+    incarnation: str = ""  # by which `applied` and `checksum` are meant; "" before the first answer
+    interval: float = 0.0  # s, as told by the newest answer; 0 before that
+    restoring: bool = False  # started lately: `count` and `checksum` are not yet those of all that it holds
+    copies: Copies | None = None  # while `restoring`: what it brought from its earlier life
     settings: dict[str, Any] = Field(default_factory=dict)  # must agree with the server: MTU, DNS domain, lease time
     faults: list[Fault] = Field(default_factory=list)
     states: list[State] = Field(default_factory=list)  # changed since the last answered beat; the rest in the next
@@ -128,6 +143,7 @@ class Notice(_Message):
     released: bool = False  # you no longer hold it: remove, then acknowledge with position -1
     upserts: dict[str, list[Object]] | None = None  # by kind
     removals: dict[str, list[str]] = Field(default_factory=dict)  # ids by kind
+    requests: list[str] = Field(default_factory=list)  # ids of the API requests that changed it; for logs
 
 
 class BeatAnswer(_Message):
@@ -146,6 +162,9 @@ class BeatAnswer(_Message):
     notices: list[Notice] = Field(default_factory=list)  # with delivery = beat
     send_all: bool = False  # checksum wrong: next beat complete
     introduce: bool = False  # next beat with capabilities and configurations
+    # The copies that the beat summed up are what this agent had acknowledged: only what `lagging` and `dropped` name
+    # wants a pull.
+    current: bool = False
 
 
 class PullItem(_Message):
@@ -171,6 +190,7 @@ class PulledScope(_Message):
     full: bool = True
     upserts: dict[str, list[Object]] = Field(default_factory=dict)
     removals: dict[str, list[str]] = Field(default_factory=dict)
+    requests: list[str] = Field(default_factory=list)  # as in a Notice; [] if full
 
 
 class PullAnswer(_Message):
