@@ -152,6 +152,7 @@ MODELS: list[tuple[type[BaseModel], dict[str, Any]]] = [
         agent.State,
         {"scope": "network/1", "epoch": 1, "kind": "port", "id": "p", "revision": 3, "status": "ACTIVE"},
     ),
+    (agent.Copies, {"count": 0, "checksum": 0}),
     (agent.Beat, {"agent_type": "DHCP agent", "host": "h", "binary": "b", "address": "a"}),
     (agent.Lagging, {"scope": "network/1", "epoch": 1, "position": 2}),
     (agent.Notice, {"scope": "network/1", "epoch": 1, "incarnation": "i", "previous": 1, "position": 2}),
