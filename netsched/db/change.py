@@ -12,8 +12,9 @@ auto-increment id is not the order of commits.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -39,6 +40,9 @@ log = sa.Table(
     sa.Index("ix_change_scope_position", "scope", "position"),
     sa.Index("ix_change_sent_stamped_at", "sent", "stamped_at"),
 )
+
+REQUESTS = 10  # requests named with a change, at most: for logs, where more would say less
+LATELY = 300.0  # s for which a request is named to agents that get the whole scope
 
 # Where each scope stands: the position of its last stamping. Never pruned while someone may hold the scope.
 scope_position = sa.Table(
@@ -69,12 +73,24 @@ def append(tx: Transaction, entries: Sequence[Entry]) -> None:
 
 @dataclass(frozen=True)
 class Stamped:
-    """What one stamping says of one scope: bring it from `previous` to `position` by reading `entries` again."""
+    """What one stamping says of one scope: bring it from `previous` to `position` by reading `entries` again.
+
+    `requests`: ids of the API requests that changed it, the newest `REQUESTS` of them.
+    """
 
     scope: str
     previous: int
     position: int
     entries: tuple[Entry, ...]
+    requests: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Since:
+    """What changed in a scope, and by which requests, as in Stamped."""
+
+    entries: tuple[Entry, ...] = ()
+    requests: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -106,14 +122,12 @@ def stamp(tx: Transaction, limit: int = 1000) -> list[Stamped]:
     """
     tx.execute(sa.update(log_state).values(position=log_state.c.position + 1))
     position = tx.execute(sa.select(log_state.c.position)).scalar_one()
-    columns = (log.c.id, log.c.scope, log.c.kind, log.c.object_id, log.c.operation)
-    rows = tx.execute(sa.select(*columns).where(log.c.position.is_(None)).order_by(log.c.id).limit(limit)).all()
+    wanted = sa.select(log.c.id, *_SAID).where(log.c.position.is_(None)).order_by(log.c.id).limit(limit)
+    rows = tx.execute(wanted).all()
     if not rows:
         return []
-    entries: dict[str, list[Entry]] = {}
-    for row in rows:
-        entries.setdefault(row.scope, []).append(Entry(row.scope, row.kind, row.object_id, row.operation))
-    before = positions(tx.connection, entries)
+    changed = _grouped(rows, "scope")
+    before = positions(tx.connection, (scope for (scope,) in changed))
     previous = (
         sa.select(sa.func.coalesce(sa.func.max(scope_position.c.position), 0))
         .where(scope_position.c.scope == log.c.scope)
@@ -124,26 +138,31 @@ def stamp(tx: Transaction, limit: int = 1000) -> list[Stamped]:
         .where(log.c.id.in_([row.id for row in rows]))
         .values(position=position, previous=previous, stamped_at=base.now())
     )
-    moved = [{"scope": scope, "position": position} for scope in sorted(entries)]
+    moved = [{"scope": scope, "position": position} for (scope,) in sorted(changed)]
     base.upsert(tx.connection, scope_position, moved, "position")
-    changes = {scope: [(e.kind, e.object_id, e.operation) for e in found] for scope, found in entries.items()}
+    changes = {
+        scope: [(e.kind, e.object_id, e.operation) for e in found.entries] for (scope,), found in changed.items()
+    }
     holder.move(tx.connection, position, changes)
-    return [Stamped(scope, before.get(scope, 0), position, tuple(es)) for scope, es in entries.items()]
+    return [
+        Stamped(scope, before.get(scope, 0), position, found.entries, found.requests)
+        for (scope,), found in changed.items()
+    ]
 
 
 def unsent(connection: sa.Connection, older_than: float, limit: int = 1000) -> list[Stamped]:
     """What some relay stamped more than `older_than` seconds ago and nobody has sent: its relay died."""
     rows = connection.execute(
-        sa.select(log.c.scope, log.c.kind, log.c.object_id, log.c.operation, log.c.previous, log.c.position)
+        sa.select(*_SAID, log.c.previous, log.c.position)
         .where(log.c.sent.is_(sa.false()), log.c.stamped_at < base.before_now(connection, older_than))
         .order_by(log.c.stamped_at, log.c.id)
         .limit(limit)
     )
-    found: dict[tuple[str, int, int], list[Entry]] = {}
-    for row in rows:
-        entry = Entry(row.scope, row.kind, row.object_id, row.operation)
-        found.setdefault((row.scope, row.previous, row.position), []).append(entry)
-    return [Stamped(*where, tuple(entries)) for where, entries in found.items()]
+    found = _grouped(rows, "scope", "previous", "position")
+    return [
+        Stamped(scope, previous, position, since.entries, since.requests)
+        for (scope, previous, position), since in found.items()
+    ]
 
 
 def mark_sent(tx: Transaction, stamped: Iterable[Stamped]) -> None:
@@ -161,7 +180,7 @@ def positions(connection: sa.Connection, scopes: Iterable[str]) -> dict[str, int
     return {row.scope: row.position for row in rows}
 
 
-def since(connection: sa.Connection, ranges: dict[str, tuple[int, int]]) -> dict[str, list[Entry]]:
+def since(connection: sa.Connection, ranges: dict[str, tuple[int, int]]) -> dict[str, Since]:
     """What changed in each scope after the first and up to the second position."""
     if not ranges:
         return {}
@@ -169,11 +188,43 @@ def since(connection: sa.Connection, ranges: dict[str, tuple[int, int]]) -> dict
         sa.and_(log.c.scope == scope, log.c.position > low, log.c.position <= high)
         for scope, (low, high) in ranges.items()
     ]
-    columns = (log.c.scope, log.c.kind, log.c.object_id, log.c.operation)
-    found: dict[str, list[Entry]] = {scope: [] for scope in ranges}
-    for row in connection.execute(sa.select(*columns).where(sa.or_(*wanted)).order_by(log.c.id)):
-        found[row.scope].append(Entry(row.scope, row.kind, row.object_id, row.operation))
-    return found
+    found = _grouped(connection.execute(sa.select(*_SAID).where(sa.or_(*wanted)).order_by(log.c.id)), "scope")
+    return {scope: found.get((scope,), Since()) for scope in ranges}
+
+
+def lately(connection: sa.Connection, scopes: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """Requests that changed these scopes in the last `LATELY` seconds; scopes without any are absent."""
+    if not scopes:
+        return {}
+    rows = connection.execute(
+        sa.select(log.c.scope, log.c.request_id)
+        .where(
+            log.c.scope.in_(sorted(scopes)),
+            log.c.request_id.is_not(None),
+            log.c.created_at > base.before_now(connection, LATELY),
+        )
+        .order_by(log.c.id.desc())
+        .limit(REQUESTS * len(scopes))
+    ).all()
+    return {scope: _requests(row for row in reversed(rows) if row.scope == scope) for scope in {r.scope for r in rows}}
+
+
+_SAID = (log.c.scope, log.c.kind, log.c.object_id, log.c.operation, log.c.request_id)
+
+
+def _grouped(rows: Iterable[Any], *key: str) -> dict[tuple[Any, ...], Since]:
+    """Rows of `_SAID` columns by the columns named in `key`, in their order."""
+    groups: dict[tuple[Any, ...], list[Any]] = {}
+    for row in rows:
+        groups.setdefault(tuple(getattr(row, name) for name in key), []).append(row)
+    return {
+        where: Since(tuple(Entry(r.scope, r.kind, r.object_id, r.operation) for r in some), _requests(some))
+        for where, some in groups.items()
+    }
+
+
+def _requests(rows: Iterable[Any]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(row.request_id for row in rows if row.request_id))[-REQUESTS:]
 
 
 def backlog(connection: sa.Connection) -> dict[str, float]:

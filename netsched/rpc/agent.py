@@ -190,7 +190,7 @@ class PulledScope(_Message):
     full: bool = True
     upserts: dict[str, list[Object]] = Field(default_factory=dict)
     removals: dict[str, list[str]] = Field(default_factory=dict)
-    requests: list[str] = Field(default_factory=list)  # as in a Notice; [] if full
+    requests: list[str] = Field(default_factory=list)  # as in a Notice; of the last minutes, if full
 
 
 class PullAnswer(_Message):

@@ -10,6 +10,7 @@ from typing import Any
 import pecan
 from webob import exc
 
+from netsched import trace
 from netsched.server.api.openapi import Operation
 from netsched.server.api.request import Answer, ApiRequest
 
@@ -35,7 +36,8 @@ class Endpoint:
 
     @pecan.expose(content_type="application/json")
     def serve(self, req: ApiRequest, resp: Any, *ids: str) -> Any:
-        answer = self.route.handler(req, *ids)
+        with trace.begin(req.request_id):
+            answer = self.route.handler(req, *ids)
         resp.status = answer.status
         resp.headers.update(answer.headers)
         if answer.status != 204:

@@ -115,6 +115,7 @@ class DeliveryService:
             released=to.released,
             upserts=None if empty else upserts,
             removals={} if empty else removals,
+            requests=list(stamped.requests),
         )
 
     # Content
@@ -178,9 +179,10 @@ class DeliveryService:
                 for scope in held
                 if known and state.floor <= asked[scope].position <= positions.get(scope, 0) and asked[scope].position
             }
-            entries = change.since(connection, ranges)
-            changed = self._changed(connection, entries)
+            since = change.since(connection, ranges)
+            changed = self._changed(connection, {scope: found.entries for scope, found in since.items()})
             whole = self._whole(connection, [scope for scope in held if scope not in ranges])
+            requests = {scope: found.requests for scope, found in since.items()} | change.lately(connection, whole)
         pulled = [rpc.PulledScope(scope=scope, held=False) for scope in asked if scope not in held]
         for scope, one in held.items():
             full = scope not in ranges
@@ -193,6 +195,7 @@ class DeliveryService:
                     full=full,
                     upserts=upserts,
                     removals=removals,
+                    requests=list(requests.get(scope, ())),
                 )
             )
         return rpc.PullAnswer(incarnation=state.incarnation, scopes=pulled)
@@ -230,8 +233,8 @@ class DeliveryService:
                     start[one.scope] = min(mine.position, start.get(one.scope, mine.position))
                     told.append(one)
             # From the furthest back of its holders: more than one of them needs is harmless, since it is current.
-            entries = change.since(connection, {s: (low, positions[s]) for s, low in start.items()})
-            content = self._changed(connection, entries)
+            since = change.since(connection, {s: (low, positions[s]) for s, low in start.items()})
+            content = self._changed(connection, {scope: found.entries for scope, found in since.items()})
         for one in told:
             upserts, removals = content[one.scope]
             notice = rpc.Notice(
@@ -242,6 +245,7 @@ class DeliveryService:
                 position=positions[one.scope],
                 upserts=upserts,
                 removals=removals,
+                requests=list(since[one.scope].requests),
             )
             notices.setdefault(one.agent_id, []).append(notice)
         return notices
