@@ -210,8 +210,10 @@ class Agent:
             return  # positions of an incarnation that ended meanwhile
         if wanted.position == REMOVED:
             self.cache.forget_released(scope)
-        if self.heart.report.applied(scope, wanted.epoch, wanted.position):
-            LOG.info("%s is %s", scope, "removed" if wanted.position == REMOVED else "in force")
+        requests = self.cache.finish_requests(scope, wanted.position)
+        if self.heart.report.applied(scope, wanted.epoch, wanted.position) or requests:
+            by = f" ({', '.join(requests)})" if requests else ""
+            LOG.info("%s is %s%s", scope, "removed" if wanted.position == REMOVED else "in force", by)
         if wanted.content is not None:
             self.heart.report.states(scope, wanted.epoch, states, wanted.content)
         elif wanted.position != REMOVED:

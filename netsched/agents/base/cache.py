@@ -21,6 +21,7 @@ from netsched.agents.base.driver import Content, Object
 from netsched.rpc.agent import Lagging, Notice, PullAnswer, PulledScope, PullItem, PullRequest
 
 KEPT = 100  # notices kept for one scope; beyond that a pull is cheaper
+REQUESTS = 10  # ids of requests remembered for one scope
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class Cache:
         self._copies: dict[str, Copy] = {}
         self._open: dict[str, _Scope] = {}
         self._released: dict[str, int] = {}
+        self._requests: dict[str, dict[str, int]] = {}  # {scope: {id: position from which its change is there}}
         self.incarnation = ""
 
     def load(self, incarnation: str, copies: Mapping[str, Copy]) -> None:
@@ -81,6 +83,16 @@ class Cache:
     def forget_released(self, scope: str) -> None:
         with self._lock:
             self._released.pop(scope, None)
+
+    def finish_requests(self, scope: str, position: int) -> list[str]:
+        """The API requests, by id, whose changes are in force at this position; each is named once. For the log."""
+        with self._lock:
+            noted = self._requests.pop(scope, {})
+            if position < 0:  # removed, by whatever was asked last
+                return list(noted)
+            if left := {id_: at for id_, at in noted.items() if at > position}:
+                self._requests[scope] = left
+            return [id_ for id_ in noted if id_ not in left]
 
     # What the server says
 
@@ -211,6 +223,8 @@ class Cache:
         epoch = mine.epoch if mine else 0
         if notice.epoch < epoch:
             return False
+        if notice.released or mine is None or notice.position > mine.position:
+            self._note_requests(scope, notice.requests, notice.position)
         if notice.released:
             self._drop(scope, notice.epoch)
             return True
@@ -253,6 +267,7 @@ class Cache:
 
     def _pulled(self, told: PulledScope) -> bool:
         mine = self._copies.get(told.scope)
+        self._note_requests(told.scope, told.requests, told.position)
         if not told.held:
             self._drop(told.scope, told.epoch)
             return True
@@ -262,6 +277,11 @@ class Cache:
         self._copies[told.scope] = fresh
         self._released.pop(told.scope, None)
         return fresh != mine
+
+    def _note_requests(self, scope: str, requests: Iterable[str], position: int) -> None:
+        noted = {**self._requests.get(scope, {}), **dict.fromkeys(requests, position)}
+        if noted:
+            self._requests[scope] = dict(list(noted.items())[-REQUESTS:])
 
     def _drop(self, scope: str, epoch: int) -> None:
         mine = self._copies.pop(scope, None)
