@@ -73,6 +73,16 @@ UNLIMITED = 2**62
 DUE: dict[str, Any] = {"ports_due_at": base.now(), "ports_due_again": True}
 
 
+def judged(row: Any) -> liveness.State:
+    """The state of an agent by its own lease, whatever the configuration is by now.
+
+    `row` has agent.created_at and .forced_down, agent_beat.sent_at and .lease (None: no beat of it is stored), and `now`,
+    the database's time.
+    """
+    limits = liveness.Limits() if row.lease is None else liveness.Limits.for_lease(row.lease)
+    return liveness.state(row.sent_at, row.created_at, row.now, limits, forced_down=row.forced_down is not None)
+
+
 def id_of(connection: sa.Connection, agent_type: str, host: str) -> str | None:
     row = connection.execute(
         sa.select(agent.c.id).where(agent.c.agent_type == agent_type, agent.c.host == host)
@@ -80,23 +90,21 @@ def id_of(connection: sa.Connection, agent_type: str, host: str) -> str | None:
     return row.id if row else None
 
 
-def list_(
-    connection: sa.Connection, limits: liveness.Limits, where: sa.ColumnElement[bool] | None = None
-) -> list[dict[str, Any]]:
+def list_(connection: sa.Connection, where: sa.ColumnElement[bool] | None = None) -> list[dict[str, Any]]:
     """Agents in the REST API's format, by id; `where` is a condition on `agent`. One statement."""
-    beat_columns = [agent_beat.c[name] for name in ("received_at", "sent_at", "load", "last_error")]
+    beat_columns = [agent_beat.c[name] for name in ("received_at", "sent_at", "lease", "load", "last_error")]
     rows = connection.execute(
         sa.select(agent, *beat_columns, base.now().label("now"))
         .outerjoin_from(agent, agent_beat, agent_beat.c.agent_id == agent.c.id)
         .where(sa.true() if where is None else where)
         .order_by(agent.c.id)
     )
-    return [_as_rest(row, limits) for row in rows]
+    return [_as_rest(row) for row in rows]
 
 
-def by_ids(connection: sa.Connection, limits: liveness.Limits, ids: Collection[str]) -> dict[str, dict[str, Any]]:
+def by_ids(connection: sa.Connection, ids: Collection[str]) -> dict[str, dict[str, Any]]:
     """Agents in the REST API's format by id; those that are gone are absent."""
-    return {found["id"]: found for found in list_(connection, limits, agent.c.id.in_(sorted(ids)))} if ids else {}
+    return {found["id"]: found for found in list_(connection, agent.c.id.in_(sorted(ids)))} if ids else {}
 
 
 def update(tx: Transaction, agent_id: str, changes: dict[str, Any]) -> bool:
@@ -105,8 +113,8 @@ def update(tx: Transaction, agent_id: str, changes: dict[str, Any]) -> bool:
     return bool(tx.execute(sa.update(agent).where(agent.c.id == agent_id).values({**changes, **news})).rowcount)
 
 
-def _as_rest(row: Any, limits: liveness.Limits) -> dict[str, Any]:
-    state = liveness.state(row.sent_at, row.created_at, row.now, limits)
+def _as_rest(row: Any) -> dict[str, Any]:
+    state = judged(row)
     return {
         "id": row.id,
         "agent_type": row.agent_type,

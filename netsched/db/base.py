@@ -63,13 +63,23 @@ def _now_sqlite(element: Any, compiler: Any, **kw: Any) -> str:
     return "netsched_now()"  # defined on each connection by session.py: SQLite's clock is the process's
 
 
-def before_now(connection: sa.Connection, seconds: float) -> sa.ColumnElement[datetime.datetime]:
-    """The database's time some seconds ago, as an expression that an index can be searched with."""
+def before_now(
+    connection: sa.Connection, seconds: float | sa.ColumnElement[float]
+) -> sa.ColumnElement[datetime.datetime]:
+    """The database's time some seconds ago, as an expression that an index can be searched with.
+
+    `seconds` may be a column: then it is a time per row, null where the column is.
+    """
     name = connection.dialect.name
-    if name == "postgresql":
-        return now() - datetime.timedelta(seconds=seconds)
     if name == "sqlite":
         return sa.func.netsched_now(seconds, type_=DateTime)
+    if isinstance(seconds, sa.ColumnElement):
+        if name == "postgresql":
+            return now() - sa.func.make_interval(0, 0, 0, 0, 0, 0, seconds, type_=sa.Interval())
+        micros = sa.cast(seconds * -1e6, sa.BigInteger)
+        return sa.func.timestampadd(sa.text("MICROSECOND"), micros, now(), type_=DateTime)
+    if name == "postgresql":
+        return now() - datetime.timedelta(seconds=seconds)
     return sa.func.timestampadd(sa.text("MICROSECOND"), -int(seconds * 1e6), now(), type_=DateTime)
 
 

@@ -15,11 +15,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from netsched.db import base, presence, query
-from netsched.db.agent import agent, agent_beat
+from netsched.db.agent import agent, agent_beat, judged
 from netsched.db.network import network
 from netsched.db.port import note, port
 from netsched.db.transaction import Repeat, Transaction
-from netsched.model import kinds, liveness, segment
+from netsched.model import kinds, segment
 from netsched.model import port_binding as model
 from netsched.model.port_binding import L2Agent, Plug
 
@@ -180,7 +180,8 @@ def _stays(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
 def l2_agents(connection: sa.Connection, hosts: Collection[str]) -> dict[str, L2Agent]:
     """The L2 agents of those of the hosts that have one, as they are now; no statement without hosts."""
     found: dict[str, L2Agent] = {}
-    columns = (agent.c.host, agent.c.admin_state_up, agent.c.created_at, agent.c.capabilities, agent.c.configurations)
+    names = ("host", "admin_state_up", "created_at", "forced_down", "capabilities", "configurations")
+    columns = [agent.c[name] for name in names]
     for batch in query.batches(sorted(hosts)):
         rows = connection.execute(
             sa.select(*columns, agent_beat.c.sent_at, agent_beat.c.lease, base.now().label("now"))
@@ -188,9 +189,8 @@ def l2_agents(connection: sa.Connection, hosts: Collection[str]) -> dict[str, L2
             .where(agent.c.agent_type == kinds.L2_AGENT, agent.c.host.in_(batch))
         )
         for row in rows:
-            limits = liveness.Limits() if row.lease is None else liveness.Limits.for_interval(row.lease / 4)
             found[row.host] = L2Agent(
-                liveness.state(row.sent_at, row.created_at, row.now, limits),
+                judged(row),
                 row.admin_state_up,
                 segment.reached(row.capabilities),
                 row.configurations.get("tunneling_ip"),

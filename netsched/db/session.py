@@ -101,7 +101,9 @@ class Database:
         for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
             dbapi.execute(f"PRAGMA {pragma}")
 
-    def _sqlite_now(self, ago: float = 0.0) -> str:
+    def _sqlite_now(self, ago: float | None = 0.0) -> str | None:
+        if ago is None:
+            return None  # as SQL has it
         return (self._clock.utcnow() - datetime.timedelta(seconds=ago)).isoformat(" ", "microseconds")
 
     @contextlib.contextmanager

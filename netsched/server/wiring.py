@@ -139,7 +139,7 @@ class Server:
             port=PortService(database, settings.base_mac),
             router=RouterService(database, settings.base_mac),
             floatingip=FloatingIPService(database, settings.base_mac),
-            agent=AgentService(database, settings.scheduling.limits),
+            agent=AgentService(database),
             scheduling=self.scheduling,
             status=StatusService(database, netsched.__version__, self.driver.status, self._to_agents.health),
         )

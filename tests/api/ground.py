@@ -12,7 +12,6 @@ from webob import Request, Response
 
 from netsched.db import base, segment
 from netsched.db.session import Database
-from netsched.model import liveness
 from netsched.model.principal import Principal
 from netsched.model.provider import ProviderSettings
 from netsched.rpc import agent as rpc
@@ -52,7 +51,6 @@ class Api:
         self.database = database
         segment.configure(database, PROVIDER)
         self._agents = Ground(database)
-        limits = liveness.Limits()
         loaded = profile.load(profile.configured("least_loaded"))
         self.scheduling = SchedulingService(database, loaded, SchedulingSettings())
         services = Services(
@@ -61,7 +59,7 @@ class Api:
             port=PortService(database),
             router=RouterService(database),
             floatingip=FloatingIPService(database),
-            agent=AgentService(database, limits),
+            agent=AgentService(database),
             scheduling=self.scheduling,
             status=StatusService(database, "test", list, lambda: "ok"),
         )

@@ -12,7 +12,7 @@ from netsched.rpc import transport
 from netsched.rpc.direct import Envelope
 from netsched.server.services.agent import AgentService
 from netsched.server.services.heartbeat import agent_id
-from tests.flow.world import ADMIN, DEATH, INTERVAL, LIMITS, World, scope_of
+from tests.flow.world import ADMIN, DEATH, INTERVAL, World, scope_of
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def world(tmp_path: Path) -> World:
 
 
 def agents(world: World) -> AgentService:
-    return AgentService(world.database, LIMITS)
+    return AgentService(world.database)
 
 
 def id_of(host: str) -> str:

@@ -13,7 +13,7 @@ from netsched.db.decision import decision
 from netsched.db.session import Database
 from netsched.model.query import Query
 from netsched.server.services.agent import AgentService
-from tests.db.placements import LIMITS, OPERATOR, World
+from tests.db.placements import OPERATOR, World
 from tests.statements import counted
 
 
@@ -24,7 +24,7 @@ def world(database: Database) -> World:
 
 @pytest.fixture
 def service(database: Database) -> AgentService:
-    return AgentService(database, LIMITS)
+    return AgentService(database)
 
 
 def hosts(service: AgentService, **asked: object) -> list[str]:

@@ -168,7 +168,7 @@ def test_binding_by_hand_checks_the_agent_and_the_router(world: World, service: 
     for look in (service.holders, service.reasons):
         with pytest.raises(errors.RouterNotFound):
             look(OPERATOR, "router", "no-router")
-    AgentService(world.database, LIMITS).update(OPERATOR, l3, {"admin_state_up": False})
+    AgentService(world.database).update(OPERATOR, l3, {"admin_state_up": False})
     with pytest.raises(errors.InvalidL3Agent):
         service.bind(OPERATOR, l3, "router", router)
     assert world.holders(router) == [None]

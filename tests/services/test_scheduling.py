@@ -197,7 +197,7 @@ def test_binding_by_hand_checks_the_agent_and_the_network(world: World, service:
             missing(OPERATOR, "network", "no-network")
     with pytest.raises(errors.AgentNotFound):
         service.held(OPERATOR, "network", "no-agent")
-    agents = AgentService(world.database, LIMITS)
+    agents = AgentService(world.database)
     agents.update(OPERATOR, dhcp, {"admin_state_up": False})
     with pytest.raises(errors.InvalidDHCPAgent):
         service.bind(OPERATOR, dhcp, "network", net)
@@ -208,7 +208,7 @@ def test_disabling_an_agent_moves_nothing_and_is_shown(world: World, service: Sc
     (net,) = world.networks(1)
     service.run_once()
     second = world.agent("h2")
-    AgentService(world.database, LIMITS).update(OPERATOR, first, {"admin_state_up": False})
+    AgentService(world.database).update(OPERATOR, first, {"admin_state_up": False})
     assert service.run_once() == 0
     assert world.holders(net) == [first]
     event = reasons(service, net)["history"][0]

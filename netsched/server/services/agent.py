@@ -10,7 +10,6 @@ from netsched.db import agent as agents
 from netsched.db import decision, manual
 from netsched.db.session import Database
 from netsched.db.transaction import Transaction
-from netsched.model import liveness
 from netsched.model.principal import Principal
 from netsched.model.query import Query
 
@@ -18,20 +17,19 @@ from netsched.model.query import Query
 class AgentService:
     """Filters, sorts and pages in Python: `alive` and `state` are no columns, and agents are few thousands at most."""
 
-    def __init__(self, database: Database, limits: liveness.Limits) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._limits = limits
 
     def list(self, principal: Principal, query: Query) -> list[dict[str, Any]]:
         with self._database.read() as connection:
-            found = agents.list_(connection, self._limits)
+            found = agents.list_(connection)
         for name, accepted in query.filters.items():
             found = [agent for agent in found if _matches(name, agent, accepted)]
         return _page(found, query)
 
     def get(self, principal: Principal, agent_id: str) -> dict[str, Any]:
         with self._database.read() as connection:
-            found = agents.by_ids(connection, self._limits, [agent_id])
+            found = agents.by_ids(connection, [agent_id])
         if agent_id not in found:
             raise errors.AgentNotFound(id=agent_id)
         return found[agent_id]

@@ -171,7 +171,7 @@ class SchedulingService:
         with self._database.read() as connection:
             self._check_exists(connection, resource_type, resource_id)
             holders = explanation.holders_of(connection, resource_type, resource_id)
-            return list(agents.by_ids(connection, self._settings.limits, holders).values())
+            return list(agents.by_ids(connection, holders).values())
 
     def bind(self, principal: Principal, agent_id: str, resource_type: str, resource_id: str) -> None:
         """Raises AgentNotFound, AgentCannotReach, NoCapacity, and the errors of its Kind."""
@@ -213,7 +213,7 @@ class SchedulingService:
         return {"binding_reasons": {f"{resource_type}_id": resource_id, **found}}
 
     def _agent(self, connection: Any, agent_id: str) -> Mapping[str, Any]:
-        found = agents.by_ids(connection, self._settings.limits, [agent_id])
+        found = agents.by_ids(connection, [agent_id])
         if agent_id not in found:
             raise errors.AgentNotFound(id=agent_id)
         return found[agent_id]
