@@ -5,7 +5,7 @@
 
 `stop` and `start` keep ports and data, so a test can play an outage; leaving the `with` block removes everything.
 Each server dies with the process that started it. Settings trade durability for speed, since nothing outlives a test
-run; `durable=True` is how a deployment runs, for benchmarks.
+run; `durable=True` is how a deployment runs, for benchmarks. With `tls`, a server takes encrypted connections, too.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ from typing import Self
 import psycopg2
 import psycopg2.extensions
 import pymysql
+
+from tests.certificates import Certificate
 
 START_LIMIT = 90.0  # seconds; a start takes 0.3 s (databases) to 6 s (RabbitMQ) on an idle machine
 STOP_LIMIT = 30.0
@@ -99,6 +101,14 @@ class Server:
         self.kill()
         shutil.rmtree(self.directory, ignore_errors=True)
 
+    def _own(self, tls: Certificate) -> Certificate:
+        """Copies of the files that the server's user may read, and nobody else, as servers demand of keys."""
+        copied = [Path(shutil.copy(one, self.directory)) for one in (tls.certificate, tls.key, tls.authority)]
+        for path in copied:
+            shutil.chown(path, self.user)
+            path.chmod(0o600)
+        return Certificate(*copied)
+
     def _end(self, number: signal.Signals) -> None:
         if self._process is None:
             return
@@ -156,9 +166,10 @@ class Server:
 class PostgreSQL(Server):
     user = "postgres"
 
-    def __init__(self, durable: bool = False) -> None:
+    def __init__(self, durable: bool = False, tls: Certificate | None = None) -> None:
         super().__init__()
         self._durable = durable
+        self._tls = self._own(tls) if tls else None
 
     def start(self) -> None:
         binaries = os.path.dirname(_program("/usr/lib/postgresql/*/bin/postgres", "postgresql"))
@@ -173,6 +184,8 @@ class PostgreSQL(Server):
         }
         if not self._durable:
             settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+        if self._tls:
+            settings |= {"ssl": "on", "ssl_cert_file": str(self._tls.certificate), "ssl_key_file": str(self._tls.key)}
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         self._process = self._launch(f"{binaries}/postgres", "-D", str(data), "-p", str(self.port), *options)
         self._wait(self._answers)
@@ -218,9 +231,10 @@ class PostgreSQL(Server):
 class MariaDB(Server):
     user = "mysql"  # it refuses root, and would drop to nobody for some of its helpers
 
-    def __init__(self, durable: bool = False) -> None:
+    def __init__(self, durable: bool = False, tls: Certificate | None = None) -> None:
         super().__init__()
         self._durable = durable
+        self._tls = self._own(tls) if tls else None
 
     def start(self) -> None:
         data = self.directory / "data"
@@ -232,6 +246,7 @@ class MariaDB(Server):
                 "--auth-root-authentication-method=normal",
                 "--skip-test-db",
             )
+        tls = [f"--ssl-cert={self._tls.certificate}", f"--ssl-key={self._tls.key}"] if self._tls else []
         fast = ["--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0", "--innodb-flush-method=nosync"]
         self._process = self._launch(
             _program("/usr/sbin/mariadbd", "mariadb-server"),
@@ -250,6 +265,7 @@ class MariaDB(Server):
             "--key-buffer-size=1M",
             "--table-open-cache=400",
             *([] if self._durable else fast),
+            *tls,
         )
         self._wait(self._answers)
 
@@ -280,13 +296,21 @@ class MariaDB(Server):
 
 
 class RabbitMQ(Server):
-    """One broker with its own epmd and cookie, so that it neither meets nor disturbs another one on the machine."""
+    """One broker with its own epmd and cookie, so that it neither meets nor disturbs another one on the machine.
 
-    def __init__(self) -> None:
+    `tls`: it listens with that certificate on `tls_port`, too. `beside`: with the epmd and cookie of that one, which is
+    started first and closed last, so that the two can join (tests/clusters.py).
+    """
+
+    def __init__(self, tls: Certificate | None = None, beside: RabbitMQ | None = None) -> None:
         super().__init__()
         self._epmd: subprocess.Popen[bytes] | None = None
-        self._epmd_port, self._dist_port = free_port(), free_port()
-        (self.directory / ".erlang.cookie").write_text(uuid.uuid4().hex)
+        self._beside = beside
+        self._epmd_port, self._dist_port = beside._epmd_port if beside else free_port(), free_port()
+        self.tls_port = free_port() if tls else None
+        self.node = f"netsched{self.port}@localhost"
+        cookie = (beside.directory / ".erlang.cookie").read_text() if beside else uuid.uuid4().hex
+        (self.directory / ".erlang.cookie").write_text(cookie)
         (self.directory / ".erlang.cookie").chmod(0o600)
         (self.directory / "enabled_plugins").write_text("[].\n")
         (self.directory / "env.conf").write_text("")
@@ -295,13 +319,13 @@ class RabbitMQ(Server):
             "loopback_users = none\n"
             "cluster_partition_handling = pause_minority\n"
             "vm_memory_high_watermark.absolute = 1GB\n"
-            "disk_free_limit.absolute = 100MB\n"
+            "disk_free_limit.absolute = 100MB\n" + (self._tls_settings(self._own(tls)) if tls else "")
         )
         self._env = {
             "PATH": os.environ["PATH"],
             "LANG": "C.UTF-8",
             "HOME": str(self.directory),
-            "RABBITMQ_NODENAME": f"netsched{self.port}@localhost",
+            "RABBITMQ_NODENAME": self.node,
             "RABBITMQ_NODE_PORT": str(self.port),
             "RABBITMQ_DIST_PORT": str(self._dist_port),
             "ERL_EPMD_PORT": str(self._epmd_port),
@@ -321,11 +345,19 @@ class RabbitMQ(Server):
 
     def start(self) -> None:
         server = _program("/usr/lib/rabbitmq/bin/rabbitmq-server", "rabbitmq-server")
-        if self._epmd is None:
+        if self._epmd is None and self._beside is None:
             epmd = _program("/usr/bin/epmd", "erlang-base")
             self._epmd = self._launch(epmd, "-port", str(self._epmd_port), "-address", "127.0.0.1", env=self._env)
         self._process = self._launch(server, env=self._env)
         self._wait(self._answers)
+
+    def _tls_settings(self, tls: Certificate) -> str:
+        return (
+            f"listeners.ssl.local = 127.0.0.1:{self.tls_port}\n"
+            f"ssl_options.certfile = {tls.certificate}\n"
+            f"ssl_options.keyfile = {tls.key}\n"
+            f"ssl_options.cacertfile = {tls.authority}\n"
+        )
 
     def close(self) -> None:
         self.kill()
@@ -347,7 +379,7 @@ class RabbitMQ(Server):
     def ctl(self, *arguments: str) -> str:
         """Output of rabbitmqctl; about 1 s each."""
         program = _program("/usr/lib/rabbitmq/bin/rabbitmqctl", "rabbitmq-server")
-        return self._run(program, "-n", self._env["RABBITMQ_NODENAME"], "-q", *arguments, env=self._env)
+        return self._run(program, "-n", self.node, "-q", *arguments, env=self._env)
 
     def transport_url(self, vhost: str | None = None) -> str:
         """The oslo.messaging URL of a fresh virtual host, or of `vhost`, made by an earlier call."""

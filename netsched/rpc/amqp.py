@@ -14,6 +14,8 @@ What follows from the rabbit driver's source (_drivers/impl_rabbit.py, _drivers/
 * Casts carry a time to live, which the driver's public interface gives to calls only. It bounds the queue of a dead
   agent (and of absent servers, whose beats nobody wants when they are old) to what is sent in that time. The empty
   queue of an agent that never returns stays; a policy with "expires" for ^netsched-agent removes it.
+* With TLS the name that a certificate must bear is, while there are several hosts, the one of whichever was tried
+  first (kombu keeps it in the options when it goes on to the next), so each broker's certificate needs all names.
 * After a lost connection the driver waits ``kombu_reconnect_delay``, the same for all: ``kombu_reconnect_splay`` only
   reaches its log line. `set_defaults` gives each process a delay of its own.
 """
@@ -126,7 +128,7 @@ class AmqpTransport:
 
     `conf` is the global cfg.CONF: oslo.messaging reads some options there whatever it is given. `executor` "eventlet"
     is for a process that is monkey-patched. Connections come back by themselves; a broker that is away when the
-    process starts is like one that goes away later.
+    process starts is like one that goes away later. Raises Invalid for TLS that would not verify whom it speaks to.
     """
 
     def __init__(
@@ -137,6 +139,7 @@ class AmqpTransport:
         threads: int = 16,
         cast_ttl: float = CAST_TTL,
     ) -> None:
+        _check_tls(conf)
         self._transport = oslo_messaging.get_rpc_transport(conf, url)
         self._executor = executor
         self._threads = threads
@@ -190,6 +193,17 @@ class AmqpTransport:
             return self._transport._send(_target(address), {}, message, retry=SEND_RETRIES, **how)
         except BROKER_ERRORS as error:
             raise errors.Unavailable(reason=f"{method} to {address}: {error}") from error
+
+
+def _check_tls(conf: cfg.ConfigOpts) -> None:
+    """The driver verifies the broker's name only when it is given the authority's file; without one, a certificate for
+    any name from any authority that the system trusts will do."""
+    options = conf.oslo_messaging_rabbit
+    if options.ssl and not options.ssl_ca_file:
+        raise errors.Invalid(
+            reason="[oslo_messaging_rabbit] ssl = true wants ssl_ca_file, or the broker's name would not be verified; "
+            "the system's authorities are in /etc/ssl/certs/ca-certificates.crt"
+        )
 
 
 class _Endpoint:

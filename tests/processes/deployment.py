@@ -20,9 +20,14 @@ PHYSICAL_NETWORK = "physnet1"
 
 
 class Deployment:
-    def __init__(self, directory: pathlib.Path, database_url: str, transport_url: str, **server: Any) -> None:
+    """`more` is text for the configuration of servers and agents both."""
+
+    def __init__(
+        self, directory: pathlib.Path, database_url: str, transport_url: str, more: str = "", **server: Any
+    ) -> None:
         self.directory = directory
         self.transport_url = transport_url
+        self.more = more
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.config = directory / "netsched.conf"
@@ -31,7 +36,7 @@ class Deployment:
             f"[messaging]\ntransport = {transport_url}\n"
             f"[heartbeat]\ninterval = {INTERVAL}\nwrite_delay = 0.2\n"
             f"[api]\nbind_port = {self.port}\n"
-            "[server]\n" + "".join(f"{name} = {value}\n" for name, value in server.items())
+            "[server]\n" + "".join(f"{name} = {value}\n" for name, value in server.items()) + more
         )
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         subprocess.run(self.command("manage", "db", "upgrade"), check=True, timeout=60, capture_output=True)
@@ -66,6 +71,7 @@ class Deployment:
             f"[messaging]\ntransport = {self.transport_url}\n"
             f"[agent]\nhost = {host}\nstate_dir = {state}\ndriver = noop\n"
             f"[linux_bridge]\nlocal_ip = 127.0.0.1\nphysical_interface_mappings = {PHYSICAL_NETWORK}:eth1\n"
+            f"{self.more}"
         )
         self.start(name, self.command(f"{kind}_agent", config=config))
 
