@@ -1,74 +1,184 @@
 """The brake on mass failure: when much of a zone falls silent at once, the network is suspected, and nothing moves.
 
-A zone's agents of one kind that were there two dead limits ago are the reference. While more than half of them are
-silent, and at least three, whatever they hold stays. Once engaged, the reference stays that of the moment of engaging:
-a zone that remains dark does not come to look healthy because nobody remembers who was there.
+The agents of one kind in one zone that were alive two dead limits ago are the reference. When more than half of them
+are silent (suspect or dead), and at least three, what they hold stays where it is. An agent is suspect before it is
+dead, so when all fall silent together the brake is on before the first death. When they go one after the other, those
+that died until then have moved: they were never more than half of the reference.
+
+Latched: from then on the reference is those very agents (`population`). A zone that remains dark does not come to look
+healthy because nobody remembers who was there. The brake ends when no more than half of them, or fewer than three, are
+silent: they came back, or somebody deleted, disabled or forced them down. Moves then return gradually, and for as long
+as the agents that came back are too young to be a reference themselves, the population still is one.
+
+A release lets moves go on although the agents are silent. It is over with the condition, at the latest when two dead
+limits have passed and nobody else has fallen silent: agents that never return must not leave the zone without a brake.
 """
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 from netsched.model.liveness import Limits, State
 
 SHARE = 0.5  # of the reference; more than that are silent
 LEAST = 3  # silent agents; below, there is no brake
 LOOK_BACK = 2.0  # dead limits
+FIRST_MOVES = 5.0  # per second and server, when moves return
 
 Place = tuple[str, str]  # (zone, agent type)
 
 
-@dataclass(frozen=True)
-class Present:
-    """An agent as the brake sees it. `since`: it has been heard of without a gap of two dead limits since then."""
+class Present(Protocol):
+    """An agent as the brake sees it; model/scheduling.AgentView is one."""
 
-    zone: str
-    agent_type: str
-    state: State
-    since: datetime.datetime | None
-    sent_at: datetime.datetime | None
-    counts: bool = True  # enabled, and not forced down
+    @property
+    def id(self) -> str: ...
+    @property
+    def zone(self) -> str: ...
+    @property
+    def agent_type(self) -> str: ...
+    @property
+    def state(self) -> State: ...
+    @property
+    def admin_state_up(self) -> bool: ...
+    @property
+    def forced_down(self) -> bool: ...
+    @property
+    def present_since(self) -> datetime.datetime | None:
+        """Heard of without a gap of two dead limits since then."""
+
+    @property
+    def sent_at(self) -> datetime.datetime | None: ...
+    @property
+    def lease(self) -> float:
+        """Seconds: its dead limit."""
 
 
 @dataclass(frozen=True)
 class Brake:
-    """As stored. `engaged_at` None: it ended (`ended_at`), and moves come back gradually.
+    """One place's brake, as stored and as judged. `engaged_at` None: it ended at `ended_at`, or was never on.
 
-    `released`: who let the moves go on although the agents are silent, {"user_id", "project_id", "request_id", "at"}.
+    `released`: who let moves go on although the agents are silent, {"user_id", "project_id", "request_id", "at"}.
+    `lease`: the longest dead limit in the population, seconds; moves return within one.
     """
 
     zone: str
     agent_type: str
-    engaged_at: datetime.datetime | None
-    ended_at: datetime.datetime | None
-    silent: int
-    total: int
-    released: dict[str, str] | None = None
+    engaged_at: datetime.datetime | None = None
+    ended_at: datetime.datetime | None = None
+    silent: int = 0
+    total: int = 0
+    released: Mapping[str, str] | None = None
+    population: tuple[str, ...] = ()  # agent ids, sorted
+    lease: float = 40.0
+
+    @property
+    def place(self) -> Place:
+        return self.zone, self.agent_type
 
     @property
     def holds(self) -> bool:
         return self.engaged_at is not None and self.released is None
 
+    def state(self, now: datetime.datetime) -> str | None:
+        """ "engaged", "released", "resuming", or None when there is nothing to say any more."""
+        if self.engaged_at is not None:
+            return "engaged" if self.released is None else "released"
+        return "resuming" if self.released is None and self._since_end(now) < self.lease else None
 
-def count(agents: Iterable[Present], place: Place, limits: Limits, at: datetime.datetime) -> tuple[int, int]:
-    """(silent, total) of those agents of the place that were alive two dead limits before `at`."""
-    then = at - datetime.timedelta(seconds=LOOK_BACK * limits.dead_after)
-    seen_after = then - datetime.timedelta(seconds=limits.suspect_after)
-    reference = [
-        agent
-        for agent in agents
-        if (agent.zone, agent.agent_type) == place
-        and agent.counts
-        and agent.since is not None
-        and agent.since <= then
-        and agent.sent_at is not None
-        and agent.sent_at > seen_after
-    ]
-    silent = sum(1 for agent in reference if agent.state in (State.SUSPECT, State.DEAD))
-    return silent, len(reference)
+    def rate(self, now: datetime.datetime, most: float) -> float | None:
+        """Moves per second and server while they return: FIRST_MOVES, growing evenly to `most`. None: no limit."""
+        if self.state(now) != "resuming":
+            return None
+        first = min(FIRST_MOVES, most)
+        return first + (most - first) * self._since_end(now) / self.lease
+
+    def reason(self) -> str:
+        return (
+            f"the brake of zone {self.zone} is on: {self.silent} of {self.total} agents ({self.agent_type}) are silent, "
+            f"so the network is suspected; netsched brake release --zone {self.zone} lets it move"
+        )
+
+    def _since_end(self, now: datetime.datetime) -> float:
+        return float("inf") if self.ended_at is None else (now - self.ended_at).total_seconds()
+
+
+def judge(stored: Iterable[Brake], agents: Iterable[Present], now: datetime.datetime) -> tuple[Brake, ...]:
+    """What each place's brake is now: every one of `stored`, and those that are on without being stored yet.
+
+    `agents` are all of the types concerned. Judging the outcome again changes nothing.
+    """
+    here: dict[Place, list[Present]] = {brake.place: [] for brake in stored}
+    for agent in agents:
+        if agent.admin_state_up and not agent.forced_down:
+            here.setdefault((agent.zone, agent.agent_type), []).append(agent)
+    before = {brake.place: brake for brake in stored}
+    judged = (_judge(before.get(place, Brake(*place)), found, now) for place, found in sorted(here.items()))
+    return tuple(brake for brake in judged if brake.place in before or brake.engaged_at is not None)
 
 
 def engages(silent: int, total: int) -> bool:
     return silent >= LEAST and silent > SHARE * total
+
+
+def held(brakes: Iterable[Brake]) -> dict[Place, Brake]:
+    return {brake.place: brake for brake in brakes if brake.holds}
+
+
+def _judge(before: Brake, here: Sequence[Present], now: datetime.datetime) -> Brake:
+    fresh = [agent for agent in here if _was_alive(agent, now)]
+    if before.engaged_at is not None:
+        before = _judge_engaged(before, _of_population(before, here), engages(*_count(fresh)), now)
+        if before.engaged_at is not None:
+            return before
+    references = [fresh]
+    if before.ended_at is not None and (now - before.ended_at).total_seconds() < LOOK_BACK * before.lease:
+        references.append(_of_population(before, here))
+    for reference in references:
+        silent, total = _count(reference)
+        if engages(silent, total):
+            return Brake(
+                before.zone,
+                before.agent_type,
+                engaged_at=now,
+                silent=silent,
+                total=total,
+                population=tuple(sorted(agent.id for agent in reference)),
+                lease=max(agent.lease for agent in reference),
+            )
+    return before
+
+
+def _judge_engaged(before: Brake, latched: Sequence[Present], more: bool, now: datetime.datetime) -> Brake:
+    """`more`: by today's reference it would engage just now, which a release covers as well."""
+    silent, total = _count(latched)
+    on = engages(silent, total)
+    if before.released is not None:
+        released_at = datetime.datetime.fromisoformat(before.released["at"])
+        on = more or (on and (now - released_at).total_seconds() < LOOK_BACK * before.lease)
+    if on:
+        return replace(before, silent=silent, total=total)
+    left = before.population if before.released is None else ()
+    return replace(before, engaged_at=None, ended_at=now, silent=silent, total=total, population=left)
+
+
+def _of_population(brake: Brake, here: Sequence[Present]) -> list[Present]:
+    population = set(brake.population)
+    return [agent for agent in here if agent.id in population]
+
+
+def _was_alive(agent: Present, now: datetime.datetime) -> bool:
+    """Two of its dead limits ago."""
+    if agent.present_since is None or agent.sent_at is None:
+        return False
+    limits = Limits.for_lease(agent.lease)
+    then = now - datetime.timedelta(seconds=LOOK_BACK * limits.dead_after)
+    return agent.present_since <= then < agent.sent_at + datetime.timedelta(seconds=limits.suspect_after)
+
+
+def _count(reference: Sequence[Present]) -> tuple[int, int]:
+    silent = sum(1 for agent in reference if agent.state in (State.SUSPECT, State.DEAD))
+    return silent, len(reference)

@@ -9,7 +9,11 @@ import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from netsched.model.brake import Brake
 from netsched.model.liveness import State
+
+DEAD = "dead"  # causes of moves: the agent is dead, or forced down,
+FAILING = "failing"  # or it says that it cannot apply what it holds
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,10 @@ class AgentView:
     beat: str | None = None  # token of its last judged beat: a move from it is refused once that has changed
     mode: str = "active"  # capabilities' mode; "passive" agents take nothing by themselves
     reaches: tuple[str, ...] = ()  # which segments end at it, as model/segment.py writes them
+    forced_down: bool = False  # somebody says that it is dead, whatever it says itself
+    sent_at: datetime.datetime | None = None  # its last judged beat
+    present_since: datetime.datetime | None = None  # heard of without a gap of two dead limits since then
+    lease: float = 40.0  # seconds: its dead limit
 
 
 @dataclass(frozen=True)
@@ -47,15 +55,19 @@ class SlotView:
     siblings: tuple[str, ...] = ()  # agents that hold another slot of the same resource
     barred: tuple[str, ...] = ()  # agents from which an operator removed the resource
     alternates: tuple[str, ...] = ()  # stored with the last placement
+    error: str | None = None  # why its agent fails to apply it
+    error_since: datetime.datetime | None = None
+    failed_on: Mapping[str, str] = field(default_factory=dict)  # agents that failed before this one, each with why
 
 
 @dataclass(frozen=True)
 class Request:
-    """Place one slot. `moving_from` is the agent that loses it (dead, drained), None for an empty slot."""
+    """Place one slot. `moving_from` is the agent that loses it, None for an empty slot; `cause`: why it does."""
 
     slot: SlotView
     moving_from: str | None = None
     alternates_wanted: int = 0
+    cause: str | None = None
 
 
 @dataclass(frozen=True)
@@ -89,21 +101,34 @@ class Assignment:
 
 @dataclass(frozen=True)
 class Unplaced:
-    """A slot for which there is no candidate now, or that is held for the operator."""
+    """A slot for which there is no candidate now, or that is held for the operator.
+
+    `for_now`: it only waits (for a brake, or its turn), which passes by itself and is nothing to store.
+    """
 
     request: Request
     rejections: Mapping[str, Rejection]
     reason: str
+    for_now: bool = False
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Everything a decision may depend on. `now` is the database's time, `seed` makes random choices repeatable."""
+    """Everything a decision may depend on. `now` is the database's time, `seed` makes random choices repeatable.
+
+    `agents` are all of the types that the slots ask for, so that the brakes can be judged by them; `brakes` as stored.
+    `trusted`: may the silence of agents be taken for their death? `moves`: how many there may be, None for no limit;
+    `moves_from`: the same for places where they return gradually, by "zone/agent type".
+    """
 
     now: datetime.datetime
     seed: str
     agents: tuple[AgentView, ...]
     slots: tuple[SlotView, ...]
+    brakes: tuple[Brake, ...] = ()
+    trusted: bool = True
+    moves: int | None = None
+    moves_from: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ class Ask:
     holder_zones: tuple[str, ...] = ()
     barred: tuple[str, ...] = ()
     moving_from: str | None = None
+    failed: tuple[tuple[str, str], ...] = ()  # (agent id, its message): could not apply the object
 
 
 # The AgentView carries the *proposed* use: what the agent holds, plus what this plan has already given to it.

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from netsched.model.scheduling import (
+    FAILING,
     AgentView,
     Assignment,
     Candidate,
@@ -119,6 +120,7 @@ class _Proposal:
             holder_zones=tuple(self._agents[h].zone for h in staying),
             barred=tuple(sorted(slot.barred)),
             moving_from=request.moving_from,
+            failed=_failed(request),
         )
 
     def _board(self, ask: Ask) -> _Board:
@@ -166,6 +168,14 @@ class _Proposal:
         self._agents[agent_id] = dataclasses.replace(agent, used=dict(used))
         self._touched.append(agent_id)
         self._given.setdefault(_object(slot), []).append(agent_id)
+
+
+def _failed(request: Request) -> tuple[tuple[str, str], ...]:
+    """Agents that are no candidates since they could not apply it. One that is dead now gets all the others to try."""
+    slot = request.slot
+    if request.cause != FAILING or slot.agent_id is None:
+        return ()
+    return tuple(sorted({**slot.failed_on, slot.agent_id: slot.error or ""}.items()))
 
 
 def no_candidate(rejections: Mapping[str, Rejection]) -> str:

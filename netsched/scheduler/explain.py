@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from netsched.model.scheduling import Assignment, Candidate, Rejection, Snapshot, Unplaced
+from netsched.model.scheduling import FAILING, Assignment, Candidate, Rejection, Snapshot, Unplaced
 
 # With more agents than ALL_UP_TO only the best TOP candidates and TOP examples of the rejected are kept, with counts.
 ALL_UP_TO = 50
@@ -24,7 +24,7 @@ def hosts(snapshot: Snapshot) -> dict[str, str]:
 def record(outcome: Assignment | Unplaced, seed: str, hosts: Mapping[str, str]) -> dict[str, Any]:
     """The JSON record of one outcome.
 
-    {"agent_id", "host", "moving_from", "reason", "seed",
+    {"agent_id", "host", "moving_from", "cause" (of moves), "reason", "seed",
      "candidates": [{"agent_id", "host", "scores": {weigher: 0..1}, "total"}], "candidate_count",
      "rejections": [{"agent_id", "host", "filter", "reason"}], "rejected_by": {filter: count},
      "alternates": [agent id], "from_alternates": bool}; agent_id is None when there is no place.
@@ -34,7 +34,9 @@ def record(outcome: Assignment | Unplaced, seed: str, hosts: Mapping[str, str]) 
     kept = None if len(candidates) + len(outcome.rejections) <= ALL_UP_TO else TOP
     request = outcome.request
     agent_id = outcome.agent_id if isinstance(outcome, Assignment) else None
+    cause = {} if request.cause is None else {"cause": request.cause}
     return {
+        **cause,
         "agent_id": agent_id,
         "host": hosts.get(agent_id) if agent_id else None,
         "moving_from": request.moving_from,
@@ -53,7 +55,8 @@ def _why(outcome: Assignment, hosts: Mapping[str, str]) -> str:
     request, best = outcome.request, outcome.candidates[0]
     moved = ""
     if request.moving_from is not None:
-        moved = f"moved from {hosts.get(request.moving_from, request.moving_from)}; "
+        because = f", which failed to apply it ({request.slot.error})" if request.cause == FAILING else ""
+        moved = f"moved from {hosts.get(request.moving_from, request.moving_from)}{because}; "
     if outcome.agent_id != best.agent_id:
         return f"{moved}the alternate stored with the last placement, still fit"
     if len(outcome.candidates) == 1:

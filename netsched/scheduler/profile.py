@@ -14,7 +14,7 @@ FILTERS = "netsched.scheduler.filters"
 WEIGHERS = "netsched.scheduler.weighers"
 
 # The cheap and telling ones first: the first that rejects is the reason people read.
-ALL_FILTERS = ("agent_type", "alive", "admin_up", "mode", "already_hosting", "zone_hints", "reach", "capacity")
+ALL_FILTERS = ("agent_type", "alive", "admin_up", "mode", "already_hosting", "failed", "zone_hints", "reach", "capacity")
 
 # Zone spread outweighs load by so much that a full agent in a free zone beats an empty one beside a replica.
 SPREAD = 10.0
@@ -26,7 +26,8 @@ class Settings:
 
     `only_unhosted` leaves alone what at least one agent holds, even when more replicas are wanted. `auto_schedule`
     off leaves everything to operators: nothing is placed, nothing moves; `left_to_operators` does so for these types of
-    resources.
+    resources. `move_failing_after`: seconds for which an agent may fail to apply what it holds, before it moves; 0: it
+    never does.
     """
 
     filters: tuple[str, ...] = ALL_FILTERS
@@ -36,6 +37,7 @@ class Settings:
     auto_schedule: bool = True
     left_to_operators: tuple[str, ...] = ()
     move_from_dead: bool = True
+    move_failing_after: float = 60.0
     only_unhosted: bool = False
     alternates: int = 2
 
@@ -53,7 +55,7 @@ PROFILES: Mapping[str, Settings] = {
     # Random among the active: no weigher looks at use, so everybody ties and the seed decides.
     "chance": Settings(weighers={"zone_spread": SPREAD}),
     # The first release of agent scheduling in the incumbent: random, nothing moves, what is hosted is left alone.
-    "grizzly": Settings(weighers={}, move_from_dead=False, only_unhosted=True, alternates=0),
+    "grizzly": Settings(weighers={}, move_from_dead=False, move_failing_after=0.0, only_unhosted=True, alternates=0),
 }
 
 
@@ -64,6 +66,7 @@ def configured(
     auto_schedule: bool = True,
     move_from_dead: bool = True,
     alternates: int | None = None,
+    move_failing_after: float | None = None,
 ) -> Settings:
     """A profile's settings with the operator's changes; None keeps the profile's. Raises Invalid for an unknown name.
 
@@ -72,11 +75,13 @@ def configured(
     if name not in PROFILES:
         raise errors.Invalid(reason=f"no scheduler profile '{name}'; there are {', '.join(PROFILES)}")
     base = PROFILES[name]
+    patience = base.move_failing_after if move_failing_after is None else move_failing_after
     return Settings(
         filters=base.filters if filters is None else filters,
         weighers=base.weighers if weighers is None else weighers,
         auto_schedule=base.auto_schedule and auto_schedule,
         move_from_dead=base.move_from_dead and move_from_dead,
+        move_failing_after=patience if base.move_failing_after else 0.0,
         only_unhosted=base.only_unhosted,
         alternates=base.alternates if alternates is None else alternates,
     )

@@ -7,6 +7,7 @@ import datetime
 from collections.abc import Mapping
 from typing import Any
 
+from netsched.model.brake import Brake
 from netsched.model.liveness import State
 from netsched.model.scheduling import AgentView, SlotView, Snapshot
 from netsched.scheduler.profile import Settings
@@ -22,23 +23,24 @@ def from_json(record: Mapping[str, Any]) -> tuple[Snapshot, Settings]:
 
 
 def snapshot_to_json(snapshot: Snapshot) -> dict[str, Any]:
-    """{"now", "seed", "agents": [...], "slots": [...]}; fields at their default are left out."""
+    """{"now", "seed", "agents": [...], "slots": [...], "brakes": [...], ...}; fields at their default are left out."""
     return {
-        "now": snapshot.now.isoformat(),
-        "seed": snapshot.seed,
+        **_fields(snapshot),
         "agents": [_fields(agent) for agent in snapshot.agents],
         "slots": [_fields(slot) for slot in snapshot.slots],
+        "brakes": [_fields(brake) for brake in snapshot.brakes],
     }
 
 
 def snapshot_from_json(record: Mapping[str, Any]) -> Snapshot:
     """What `snapshot_to_json` wrote; fields that a newer version added are ignored."""
-    return Snapshot(
-        now=datetime.datetime.fromisoformat(record["now"]),
-        seed=record["seed"],
-        agents=tuple(_agent(agent) for agent in record["agents"]),
-        slots=tuple(_slot(slot) for slot in record["slots"]),
-    )
+    values = _known(Snapshot, record)
+    parts = {
+        "agents": tuple(_agent(agent) for agent in record["agents"]),
+        "slots": tuple(_slot(slot) for slot in record["slots"]),
+        "brakes": tuple(_brake(brake) for brake in record.get("brakes", ())),
+    }
+    return Snapshot(**{**_with_times(values, "now"), **parts})
 
 
 def settings_to_json(settings: Settings) -> dict[str, Any]:
@@ -51,7 +53,7 @@ def settings_from_json(record: Mapping[str, Any]) -> Settings:
     return Settings(**{**values, **lists})
 
 
-def _fields(value: AgentView | SlotView) -> dict[str, Any]:
+def _fields(value: AgentView | SlotView | Brake | Snapshot) -> dict[str, Any]:
     return {
         field.name: _plain(getattr(value, field.name))
         for field in dataclasses.fields(value)
@@ -76,18 +78,26 @@ def _plain(value: Any) -> Any:
 
 
 def _agent(record: Mapping[str, Any]) -> AgentView:
-    values = _known(AgentView, record)
+    values = _with_times(_known(AgentView, record), "sent_at", "present_since")
     return AgentView(**{**values, "state": State(values["state"]), "reaches": tuple(values.get("reaches", ()))})
 
 
 def _slot(record: Mapping[str, Any]) -> SlotView:
-    values = _known(SlotView, record)
+    values = _with_times(_known(SlotView, record), "hold_until", "error_since")
     for name in ("zone_hints", "requires", "siblings", "barred", "alternates"):
         values[name] = tuple(values.get(name, ()))
     # A record that has no holder has agent_id None, never an absent one; None is written since it has no default.
-    if values.get("hold_until") is not None:
-        values["hold_until"] = datetime.datetime.fromisoformat(values["hold_until"])
     return SlotView(**values)
+
+
+def _brake(record: Mapping[str, Any]) -> Brake:
+    values = _with_times(_known(Brake, record), "engaged_at", "ended_at")
+    return Brake(**{**values, "population": tuple(values.get("population", ()))})
+
+
+def _with_times(values: dict[str, Any], *names: str) -> dict[str, Any]:
+    given = [name for name in names if values.get(name) is not None]
+    return {**values, **{name: datetime.datetime.fromisoformat(values[name]) for name in given}}
 
 
 def _known(cls: type[Any], record: Mapping[str, Any]) -> dict[str, Any]:

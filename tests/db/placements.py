@@ -20,7 +20,17 @@ from netsched.model.liveness import Limits
 from netsched.model.principal import Principal
 from netsched.model.scheduling import Plan, Snapshot
 from netsched.scheduler import engine, explain, profile, replay
-from netsched.scheduler.filters import admin_up, agent_type, alive, already_hosting, capacity, mode, reach, zone_hints
+from netsched.scheduler.filters import (
+    admin_up,
+    agent_type,
+    alive,
+    already_hosting,
+    capacity,
+    failed,
+    mode,
+    reach,
+    zone_hints,
+)
 from netsched.scheduler.weighers import load, stickiness, zone_spread
 
 DHCP = "DHCP agent"
@@ -35,6 +45,7 @@ LOADED = profile.assemble(
         "alive": alive.reject,
         "already_hosting": already_hosting.reject,
         "capacity": capacity.reject,
+        "failed": failed.reject,
         "mode": mode.reject,
         "reach": reach.reject,
         "zone_hints": zone_hints.reject,

@@ -12,7 +12,17 @@ from hypothesis import strategies as st
 from netsched.model.liveness import State
 from netsched.model.scheduling import AgentView, Assignment, Plan, SlotView, Snapshot
 from netsched.scheduler import engine, profile
-from netsched.scheduler.filters import admin_up, agent_type, alive, already_hosting, capacity, mode, reach, zone_hints
+from netsched.scheduler.filters import (
+    admin_up,
+    agent_type,
+    alive,
+    already_hosting,
+    capacity,
+    failed,
+    mode,
+    reach,
+    zone_hints,
+)
 from netsched.scheduler.weighers import load, stickiness, zone_spread
 
 NOW = datetime.datetime(2026, 11, 21, 12, 0, 0)
@@ -23,6 +33,7 @@ FILTERS = {
     "admin_up": admin_up.reject,
     "mode": mode.reject,
     "already_hosting": already_hosting.reject,
+    "failed": failed.reject,
     "zone_hints": zone_hints.reject,
     "reach": reach.reject,
     "capacity": capacity.reject,
