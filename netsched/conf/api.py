@@ -17,6 +17,12 @@ OPTS = [
     cfg.IntOpt("max_limit", default=0, min=0, help="Objects per page at most; 0 for no limit."),
     cfg.IntOpt("max_body", default=1024 * 1024, min=1024, help="Bytes of a request body at most."),
     cfg.BoolOpt(
+        "open_metrics",
+        default=False,
+        help="Let everybody who can connect read /metrics, for scrapers without credentials; administrators only if "
+        "not. With auth_strategy = noauth everybody is one.",
+    ),
+    cfg.BoolOpt(
         "forwarded",
         default=False,
         help="Believe X-Forwarded-Proto, X-Forwarded-Host and X-Forwarded-Prefix when links are made. Only safe behind "

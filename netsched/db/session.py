@@ -21,6 +21,7 @@ from netsched import clock as clock_module
 from netsched import errors, trace
 from netsched.db import change
 from netsched.db.transaction import Repeat, Transaction
+from netsched.tally import Tally
 
 LOG = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -52,8 +53,10 @@ class Database:
         self.dialect = self._url.get_backend_name()
         self._write_lock = threading.Lock() if self.dialect == "sqlite" else contextlib.nullcontext()
         self._nudges: list[Callable[[], None]] = []
+        self.statements = Tally()  # by "read", "write"; begin and commit included
         self._writer = self._engine(pool_size, None if self.dialect == "sqlite" else "READ COMMITTED")
         self._reader = self._engine(pool_size, "AUTOCOMMIT")
+        self._count_statements()
         if self.dialect == "sqlite":
             event.listen(self._writer, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
 
@@ -80,6 +83,17 @@ class Database:
             event.listen(engine, "checkin", self._note_use)
             event.listen(engine, "checkout", self._look_after_idleness)
         return engine
+
+    def _count_statements(self) -> None:
+        for kind, engine in (("read", self._reader), ("write", self._writer)):
+
+            def count(_c: Any, _s: Any, _t: Any, rows: Any, _x: Any, many: bool, kind: str = kind) -> None:
+                self.statements.add(kind, by=len(rows) if many else 1)
+
+            event.listen(engine, "before_cursor_execute", count)
+        ends = ("commit", "rollback") if self.dialect == "sqlite" else ("begin", "commit", "rollback")
+        for name in ends:  # SQLite is sent its begin as a statement
+            event.listen(self._writer, name, lambda _: self.statements.add("write"))
 
     def _note_use(self, dbapi: Any, record: Any) -> None:
         record.info["used_at"] = self._clock.monotonic()

@@ -27,9 +27,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from netsched import clock, errors
 from netsched.rpc import transport
+from netsched.tally import Tally
 
 VERSION = "1.1"
 
+UNTRIED = "nothing sent yet"
 QUIET = 60.0  # s without a message, after which the last one says little about the broker
 
 Object = dict[str, Any]  # in the REST API's format
@@ -220,16 +222,17 @@ class ToAgent:
     def __init__(self, transport_: transport.Transport, clock_: clock.Clock | None = None) -> None:
         self._transport = transport_
         self._clock = clock_ or clock.SystemClock()
-        self._health = "nothing sent yet"
+        self._health = UNTRIED
         self._confirmed_at: float | None = None  # monotonic
+        self.sent = Tally()  # by "answers", "notices" and "sent", "failed"
 
     def answers(self, address: str, answers: list[BeatAnswer]) -> None:
-        self._cast(address, "answers", {"answers": [a.model_dump(mode="json") for a in answers]})
+        self._cast(address, "answers", {"answers": [a.model_dump(mode="json") for a in answers]}, len(answers))
 
     def notices(self, address: str, notices: dict[str, list[Notice]]) -> None:
         """`notices` by recipient, ``"<agent_type>@<host>"``."""
         dumped = {to: [n.model_dump(mode="json") for n in many] for to, many in notices.items()}
-        self._cast(address, "notices", {"notices": dumped})
+        self._cast(address, "notices", {"notices": dumped}, sum(map(len, dumped.values())))
 
     def health(self) -> str:
         """How the last cast went: "ok", or what the transport said. For operators.
@@ -239,13 +242,19 @@ class ToAgent:
         since = self._clock.monotonic() - self._confirmed_at if self._confirmed_at is not None else 0.0
         return self._health if since < QUIET else f"ok {since:.0f} s ago, nothing sent since"
 
-    def _cast(self, address: str, method: str, payload: transport.Message) -> None:
+    def trouble(self) -> str | None:
+        """What is wrong with the broker as far as the last cast tells, in words that name nothing; None: nothing."""
+        return None if self._confirmed_at is not None or self._health == UNTRIED else "it did not take the last message"
+
+    def _cast(self, address: str, method: str, payload: transport.Message, carried: int) -> None:
         try:
             self._transport.cast(address, method, payload)
         except errors.Unavailable as error:
+            self.sent.add(method, "failed", by=carried)
             self._health, self._confirmed_at = str(error), None
             raise
         self._health, self._confirmed_at = "ok", self._clock.monotonic()
+        self.sent.add(method, "sent", by=carried)
 
 
 def recipient(agent_type: str, host: str) -> str:

@@ -32,6 +32,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import socket
+import threading
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -42,10 +43,10 @@ from netsched import clock as clocks
 from netsched import errors
 from netsched.conf import opts
 from netsched.db import floatingip as floatingip_table
+from netsched.db import gauges, router_scope, schema, segment
 from netsched.db import network as network_table
 from netsched.db import port as port_table
 from netsched.db import router as router_table
-from netsched.db import router_scope, schema, segment
 from netsched.db import subnet as subnet_table
 from netsched.db.session import Database
 from netsched.model import liveness, provider
@@ -57,10 +58,13 @@ from netsched.server.api.app import ApiSettings, Application, make_app
 from netsched.server.api.hooks import NoAuth
 from netsched.server.api.services import Services
 from netsched.server.policies.enforcer import Policy
+from netsched.server.services import health
 from netsched.server.services.agent import AgentService
 from netsched.server.services.delivery import DeliveryService, DeliverySettings
 from netsched.server.services.floatingip import FloatingIPService
+from netsched.server.services.health import HealthService
 from netsched.server.services.heartbeat import HeartbeatService, HeartbeatSettings, Wake
+from netsched.server.services.metrics import Counted, MetricsService, Now
 from netsched.server.services.network import NetworkService
 from netsched.server.services.port import PortService
 from netsched.server.services.reading import Borrowed, Owned, Reader, Source, own_scope
@@ -70,6 +74,7 @@ from netsched.server.services.status import StatusService
 from netsched.server.services.subnet import SubnetService
 from netsched.server.services.trust import Trust
 from netsched.server.services.upkeep import Process, Retention, UpkeepService
+from netsched.server.workers.bounded import Bounded
 from netsched.server.workers.driver import Driver, Worker
 
 LOG = logging.getLogger(__name__)
@@ -118,6 +123,7 @@ class Server:
         self.heartbeats = HeartbeatService(database, self.delivery, to_agents, trust, settings.heartbeat, wake)
         loaded = profile.load(settings.scheduling.profile)
         self.scheduling = SchedulingService(database, loaded, settings.scheduling, trust)
+        self.stopping = threading.Event()  # set by `drain`: /readyz says so from then on
         process = Process(str(uuid.uuid4()), settings.host, settings.role, netsched.__version__, clock.utcnow())
         self.upkeep = UpkeepService(database, process, settings.retention)
 
@@ -129,9 +135,29 @@ class Server:
         self.driver = Driver([presence] if settings.role == "api" else [beats, relay, schedule, presence, purge])
         database.on_commit(relay.nudge)
         database.on_commit(schedule.nudge)
-        self.application = self._application(policy)
+        self.application = self._application(policy, clock, trust)
 
-    def _application(self, policy: Policy) -> Application:
+    def _health(self, clock: clocks.Clock) -> HealthService:
+        look = Bounded(lambda: health.look(self.database), clock)
+        return HealthService(look, self._to_agents.trouble, self.stopping.is_set, self.driver.ended)
+
+    def _metrics(self, clock: clocks.Clock, trust: Trust) -> MetricsService:
+        def read() -> gauges.Gauges:
+            with self.database.read() as connection:
+                return gauges.read(connection)
+
+        counted = Counted(
+            self.database.statements,
+            self.heartbeats.beats,
+            self._to_agents.sent,
+            self.delivery.pulls,
+            self.scheduling.placements,
+            self.scheduling.refusals,
+        )
+        now = Now(Bounded(read, clock), self.driver.ages, self._to_agents.trouble, trust, self.stopping.is_set)
+        return MetricsService(netsched.__version__, clock, counted, now)
+
+    def _application(self, policy: Policy, clock: clocks.Clock, trust: Trust) -> Application:
         settings, database = self.settings, self.database
         services = Services(
             network=NetworkService(database, settings.provider),
@@ -142,6 +168,8 @@ class Server:
             agent=AgentService(database),
             scheduling=self.scheduling,
             status=StatusService(database, netsched.__version__, self.driver.status, self._to_agents.health),
+            health=self._health(clock),
+            metrics=self._metrics(clock, trust),
         )
         return make_app(services, settings.api, policy, NoAuth(), netsched.__version__)
 
@@ -242,7 +270,7 @@ def settings_from(conf: Any, role: str) -> Settings:
             decisions=conf.database.keep_decisions,
             dead_agents=conf.database.keep_dead_agents,
         ),
-        api=ApiSettings(conf.api.max_limit, conf.api.max_body, conf.api.forwarded),
+        api=ApiSettings(conf.api.max_limit, conf.api.max_body, conf.api.forwarded, conf.api.open_metrics),
         host=conf.server.host or socket.gethostname(),
         role=role,
     )

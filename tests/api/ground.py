@@ -10,7 +10,8 @@ from typing import Any
 from oslo_config import cfg
 from webob import Request, Response
 
-from netsched.db import base, segment
+from netsched.clock import SystemClock
+from netsched.db import base, gauges, segment
 from netsched.db.session import Database
 from netsched.model.principal import Principal
 from netsched.model.provider import ProviderSettings
@@ -22,13 +23,16 @@ from netsched.server.api.services import Services
 from netsched.server.policies.enforcer import Policy
 from netsched.server.services.agent import AgentService
 from netsched.server.services.floatingip import FloatingIPService
+from netsched.server.services.health import Found, HealthService
 from netsched.server.services.heartbeat import agent_id
+from netsched.server.services.metrics import Counted, MetricsService, Now
 from netsched.server.services.network import NetworkService
 from netsched.server.services.port import PortService
 from netsched.server.services.router import RouterService
 from netsched.server.services.scheduling import SchedulingService, SchedulingSettings
 from netsched.server.services.status import StatusService
 from netsched.server.services.subnet import SubnetService
+from netsched.tally import Tally
 from tests.services.ground import Ground
 
 ADMIN: dict[str, str] = {}
@@ -62,6 +66,8 @@ class Api:
             agent=AgentService(database),
             scheduling=self.scheduling,
             status=StatusService(database, "test", list, lambda: "ok"),
+            health=HealthService(lambda: Found("9999", 0.0), lambda: None, lambda: False, list),
+            metrics=MetricsService("test", SystemClock(), _counted(database), _now(database)),
         )
         self.services = dataclasses.replace(services, **(replace or {}))
         self.policy = _policy(policy_file)
@@ -91,6 +97,18 @@ class Api:
         assert answer.status_int == 201, answer.text
         found: dict[str, Any] = answer.json[resource]
         return found
+
+
+def _counted(database: Database) -> Counted:
+    return Counted(database.statements, *(Tally() for _ in range(5)))
+
+
+def _now(database: Database) -> Now:
+    def read() -> gauges.Gauges:
+        with database.read() as connection:
+            return gauges.read(connection)
+
+    return Now(read, list, lambda: None, lambda: True, lambda: False)
 
 
 def database_in(directory: Path) -> Database:

@@ -24,6 +24,9 @@ from tests.statements import counted
 # (method, path): statuses for (administrator, owner, another project). The objects belong to the owner.
 MATRIX: dict[tuple[str, str], tuple[int, int, int]] = {
     ("GET", "/"): (200, 200, 200),
+    ("GET", "/healthz"): (200, 200, 200),
+    ("GET", "/readyz"): (200, 200, 200),
+    ("GET", "/metrics"): (200, 403, 403),
     ("GET", "/v2.0"): (200, 200, 200),
     ("GET", "/v2.0/openapi.json"): (200, 200, 200),
     ("GET", "/v2.0/extensions"): (200, 200, 200),

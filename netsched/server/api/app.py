@@ -10,6 +10,7 @@ import pecan
 
 from netsched.server.api.errors import ErrorHook
 from netsched.server.api.hooks import Authenticator, PrincipalHook, RequestHook
+from netsched.server.api.measured import Measured
 from netsched.server.api.request import ApiRequest
 from netsched.server.api.routing import Router
 from netsched.server.api.services import Services
@@ -25,11 +26,13 @@ class ApiSettings:
     """`max_limit`: objects per page at most, 0 for no limit. `max_body`: bytes.
 
     `forwarded`: believe X-Forwarded-Proto, -Host and -Prefix in links, which only a proxy in front makes safe.
+    `open_metrics`: /metrics for everybody.
     """
 
     max_limit: int = 0
     max_body: int = document.MAX_BYTES
     forwarded: bool = False
+    open_metrics: bool = False
 
 
 def make_app(
@@ -38,7 +41,7 @@ def make_app(
     """`release` is the version that OpenAPI names.
 
     A WSGI callable that keeps no state of its own, so any number of threads may call it."""
-    routes = root.routes(services, settings.max_limit, release)
+    routes = root.routes(services, settings.max_limit, release, settings.open_metrics)
     hooks = [
         RequestHook(settings.max_body, settings.forwarded),
         PrincipalHook(authenticator, policy),
@@ -52,4 +55,4 @@ def make_app(
         force_canonical=False,
         guess_content_type_from_ext=False,
     )
-    return application
+    return Measured(application, services.metrics)

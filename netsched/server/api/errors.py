@@ -25,6 +25,7 @@ STATUS: dict[type[errors.NetschedError], int] = {
 }
 # HTTP's own errors, which are about requests and not about networks.
 CODE = {404: "route.not_found", 405: "route.method_not_allowed", 413: "request.too_large", 415: "request.media_type"}
+RETRY_AFTER = 5  # s: databases and brokers that restart or fail over are back within that, or in minutes
 UNEXPECTED = "Request Failed: internal server error while processing your request."
 
 
@@ -33,7 +34,10 @@ class ErrorHook(hooks.PecanHook):
         if isinstance(error, errors.NetschedError):
             status = status_of(error)
             if status != 500:
-                return respond(status, error.type, str(error), error.code)
+                answer = respond(status, error.type, str(error), error.code)
+                if status == 503:
+                    answer.headers["Retry-After"] = str(RETRY_AFTER)
+                return answer
         if isinstance(error, exc.HTTPException):
             message = error.detail or error.explanation
             answer = respond(error.status_int, type(error).__name__, message, CODE.get(error.status_int, "request.bad"))

@@ -37,7 +37,10 @@ REASONS = {
 
 @dataclass(frozen=True)
 class Operation:
-    """`status` None: the operation is there to be refused. `query` are OpenAPI parameters."""
+    """`status` None: the operation is there to be refused. `query` are OpenAPI parameters.
+
+    `media`: the answer's type. `others`: statuses whose answer is no error's, and their schemas.
+    """
 
     id: str
     summary: str
@@ -46,6 +49,8 @@ class Operation:
     body: Schema | None = None
     query: tuple[Schema, ...] = ()
     errors: tuple[int, ...] = (400, 403, 404, 503)
+    media: str = "application/json"
+    others: Mapping[int, Schema] = field(default_factory=dict)
     schemas: Mapping[str, Schema] = field(default_factory=dict)
     links: Mapping[str, Schema] = field(default_factory=dict)
 
@@ -255,9 +260,11 @@ def _described(path: str, operation: Operation) -> Schema:
     if operation.status is not None:
         responses[str(operation.status)] = {"description": "Done"}
         if operation.answer is not None:
-            responses[str(operation.status)]["content"] = _json(operation.answer)
+            responses[str(operation.status)]["content"] = {operation.media: {"schema": operation.answer}}
         if operation.links:
             responses[str(operation.status)]["links"] = dict(operation.links)
+    for status, schema in operation.others.items():
+        responses[str(status)] = {"description": REASONS[status], "content": _json(schema)}
     for status in operation.errors:
         responses[str(status)] = {"description": REASONS[status], "content": _json(reference("Error"))}
     ids = [segment[1:-1] for segment in path.split("/") if segment.startswith("{")]

@@ -28,11 +28,12 @@ _IF_MATCH = re.compile(r'"?revision_number=([0-9]{1,18})"?')
 
 @dataclass(frozen=True)
 class Answer:
-    """`body` is any JSON value; None with status 201 is sent as null, with 204 nothing is sent."""
+    """`body` is any JSON value; None with status 201 is sent as null, with 204 nothing is sent. Bytes go as they are."""
 
     status: int = 200
     body: Any = None
     headers: dict[str, str] = field(default_factory=dict)
+    content_type: str = "application/json"
 
 
 class ApiRequest(pecan.Request):

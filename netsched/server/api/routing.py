@@ -15,6 +15,7 @@ from netsched.server.api.openapi import Operation
 from netsched.server.api.request import Answer, ApiRequest
 
 Handler = Callable[..., Answer]
+TEMPLATE = "netsched.template"  # in the environment: the path of the route that was found, such as /v2.0/ports/{id}
 
 
 @dataclass(frozen=True)
@@ -40,9 +41,11 @@ class Endpoint:
             answer = self.route.handler(req, *ids)
         resp.status = answer.status
         resp.headers.update(answer.headers)
-        if answer.status != 204:
+        if isinstance(answer.body, bytes):
+            resp.body = answer.body
+        elif answer.status != 204:
             resp.body = json.dumps(answer.body, separators=(",", ":")).encode()
-        resp.content_type = "application/json"
+        resp.headers["Content-Type"] = answer.content_type
         return resp
 
 
@@ -78,6 +81,7 @@ class Router:
         if found is None:
             raise exc.HTTPNotFound()
         endpoints, ids = found
+        request.environ[TEMPLATE] = next(iter(endpoints.values())).route.path
         endpoint = endpoints.get("GET" if request.method == "HEAD" else request.method)
         if endpoint is None:
             allowed = sorted([*endpoints, "HEAD"] if "GET" in endpoints else endpoints)

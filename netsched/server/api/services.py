@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -60,6 +61,22 @@ class Status(Protocol):
     def status(self, principal: Principal) -> Object: ...
 
 
+class Health(Protocol):
+    def alive(self) -> Object: ...
+
+    def ready(self, without: Collection[str] = ...) -> Object: ...
+
+
+class Metrics(Protocol):
+    def exposition(self) -> tuple[str, bytes]:
+        """(content type, body)"""
+
+    def now(self) -> float:
+        """Seconds, for measuring how long something took."""
+
+    def request(self, route: str, method: str, status: int, seconds: float) -> None: ...
+
+
 @dataclass(frozen=True)
 class Services:
     network: Crud
@@ -70,3 +87,5 @@ class Services:
     agent: Updates
     scheduling: Scheduling
     status: Status
+    health: Health
+    metrics: Metrics

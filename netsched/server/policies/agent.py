@@ -22,5 +22,6 @@ RULES = [
     rule("get_l3-agents", ADMIN, "See the L3 agents of a router", "GET", f"{ROUTER}/l3-agents"),
     rule("get_router-binding-reasons", ADMIN, "See why a router is where it is", "GET", f"{ROUTER}/binding-reasons"),
     rule("get_server", ADMIN, "See the processes of the server", "GET", "/v2.0/servers"),
+    rule("get_metrics", ADMIN, "Read the metrics, unless [api] open_metrics lets everybody", "GET", "/metrics"),
     rule("get_status", ADMIN, "See how the service is", "GET", "/v2.0/status"),
 ]

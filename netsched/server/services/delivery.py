@@ -14,6 +14,7 @@ from netsched.db.session import Database
 from netsched.model import scope as scopes
 from netsched.rpc import agent as rpc
 from netsched.server.services.reading import Reader
+from netsched.tally import Tally
 
 LOG = logging.getLogger(__name__)
 RESEND_AFTER = 2.0  # s: a relay that stamped and has not sent by then is taken for dead
@@ -50,6 +51,7 @@ class DeliveryService:
         self._readers = readers
         self._push = push
         self.settings = settings or DeliverySettings()
+        self.pulls = Tally()
 
     # Relay
 
@@ -166,6 +168,7 @@ class DeliveryService:
 
     def pull(self, request: rpc.PullRequest) -> rpc.PullAnswer:
         """What changed in each scope since the agent's position, or all of it. Not held: said so, nothing more."""
+        self.pulls.add()
         with self._database.read() as connection:
             state = change.state(connection)
             asked = {item.scope: item for item in request.items}

@@ -26,6 +26,7 @@ from netsched.rpc import agent as rpc
 from netsched.server.services import saying
 from netsched.server.services.delivery import DeliveryService
 from netsched.server.services.trust import Trust
+from netsched.tally import Tally
 
 LOG = logging.getLogger(__name__)
 QUEUE_LIMIT = 20_000
@@ -96,11 +97,14 @@ class HeartbeatService:
         self._wake = wake or Wake()
         self._queue: deque[rpc.Beat] = deque()
         self._lock = threading.Lock()
+        self.beats = Tally()  # by "received", "dropped", "written"
 
     def receive(self, beat: rpc.Beat) -> None:
         """Append to the bounded queue and return."""
+        self.beats.add("received")
         with self._lock:
             if len(self._queue) >= QUEUE_LIMIT:
+                self.beats.add("dropped")
                 return  # unanswered, so it comes again
             self._queue.append(beat)
             urgent = beat.echo is None or bool(beat.applied) or len(self._queue) >= BATCH
@@ -119,6 +123,7 @@ class HeartbeatService:
             return 0
         newest = {agent_id(beat.agent_type, beat.host): beat for beat in taken}  # the last one carries all unanswered
         batch = self._database.write(lambda tx: self._record(tx, newest))
+        self.beats.add("written", by=len(taken))
         self._trust.heard()
         self._answer(batch)
         if batch.marked or any(self._is_news(batch, beat) for beat in newest.values()):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -31,8 +31,9 @@ from netsched.db.session import Database
 from netsched.db.snapshot import Span
 from netsched.model import kinds, liveness
 from netsched.model.principal import Principal
-from netsched.model.scheduling import Snapshot, Unplaced
+from netsched.model.scheduling import Plan, Snapshot, Unplaced
 from netsched.scheduler import engine, explain, profile, replay
+from netsched.tally import Tally
 
 LOG = logging.getLogger(__name__)
 STALEMATES = 3  # rounds in a row in which everything was refused, before it is left to the next run
@@ -94,6 +95,7 @@ class SchedulingService:
         self._profile = loaded
         self._settings = settings
         self._trust = trust
+        self.placements, self.refusals = Tally(), Tally()  # each by resource type and cause
 
     def run_once(self) -> int:
         """Place what can be placed, then see to the ports that go with it. Returns how many were placed."""
@@ -133,6 +135,7 @@ class SchedulingService:
             plan = engine.plan(found, self._profile, settings)
             refusals = apply.apply(self._database, plan, self._basis(found, settings), self._settings.chunk)
             done = len(plan.assignments) - len(refusals)
+            self._count(plan, refusals)
             placed += done
             stalemates = 0 if done else stalemates + 1
             left = plan.unplaced + tuple(Unplaced(r.assignment.request, {}, r.reason) for r in refusals)
@@ -143,6 +146,12 @@ class SchedulingService:
         if placed:
             LOG.info("networks and routers placed on agents: %d", placed)
         return placed
+
+    def _count(self, plan: Plan, refusals: Sequence[apply.Refusal]) -> None:
+        refused = {id(refusal.assignment) for refusal in refusals}
+        for one in plan.assignments:
+            tally = self.refusals if id(one) in refused else self.placements
+            tally.add(one.request.slot.resource_type, "new" if one.request.moving_from is None else "dead")
 
     def _basis(self, found: Snapshot, settings: profile.Settings) -> apply.Basis:
         hosts = explain.hosts(found)
@@ -185,6 +194,7 @@ class SchedulingService:
         alone = kind.not_hosted is None
         holder = self._database.write(lambda tx: manual.bind(tx, resource, agent_id, demand, principal, alone))
         if holder is None:
+            self.placements.add(resource_type, "operator")
             LOG.info("%s %s bound to agent %s by user %s", *resource, agent_id, principal.user_id)
         elif holder != agent_id or not alone:
             raise kind.hosted(agent_id=holder, **{f"{resource_type}_id": resource_id})

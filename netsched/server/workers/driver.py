@@ -31,6 +31,7 @@ class Worker:
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._status: dict[str, Any] = {"runs": 0, "failures": 0, "last_run": None, "last_error": None}
+        self._began_at: float | None = None  # monotonic, of the last run
 
     def nudge(self) -> None:
         self._wake.set()
@@ -50,9 +51,18 @@ class Worker:
         """{"name", "runs", "failures", "last_run", "last_error"}; last_run in UTC, ISO 8601."""
         return {"name": self.name, **self._status}
 
+    def age(self) -> float | None:
+        """Seconds since the last run began; None: there was none."""
+        return None if self._began_at is None else self._clock.monotonic() - self._began_at
+
+    def has_ended(self) -> bool:
+        """Has its thread ended although nobody stopped it?"""
+        return self._thread is not None and not self._thread.is_alive() and not self._stopping.is_set()
+
     def run(self) -> None:
         """One run now, in the caller's thread: what the loop does, and what tests call."""
         self._status["last_run"] = self._clock.utcnow().isoformat(timespec="seconds") + "Z"
+        self._began_at = self._clock.monotonic()
         self._status["runs"] += 1
         try:
             self._work()
@@ -90,3 +100,11 @@ class Driver:
 
     def status(self) -> list[dict[str, Any]]:
         return [worker.status() for worker in self.workers]
+
+    def ages(self) -> list[dict[str, Any]]:
+        """As `status`, with "age": seconds since the last run began, or None."""
+        return [{**worker.status(), "age": worker.age()} for worker in self.workers]
+
+    def ended(self) -> list[str]:
+        """Names of workers that run no more although nobody stopped them."""
+        return [worker.name for worker in self.workers if worker.has_ended()]

@@ -8,7 +8,7 @@ from netsched.server.api import openapi
 from netsched.server.api.collection import Collection
 from netsched.server.api.routing import Route
 from netsched.server.api.services import Scheduling, Services
-from netsched.server.api.v2 import agent, floatingip, network, operator, router, router_agents, version
+from netsched.server.api.v2 import agent, floatingip, health, network, operator, router, router_agents, version
 from netsched.server.api.v2.availability_zone import AvailabilityZones
 from netsched.server.api.v2.hosted import Hosted, Words
 from netsched.server.api.v2.on_network import OnNetwork
@@ -22,7 +22,7 @@ from netsched.wire.router import ROUTER
 from netsched.wire.subnet import SUBNET
 
 
-def routes(services: Services, max_limit: int, release: str) -> list[Route]:
+def routes(services: Services, max_limit: int, release: str, open_metrics: bool = False) -> list[Route]:
     documents = version.Documents((NETWORK, SUBNET, PORT, ROUTER, FLOATINGIP), lambda: description())
     networks = network.Networks(services.network, services.scheduling, max_limit)
     subnets = OnNetwork(SUBNET, services.subnet, max_limit)
@@ -34,6 +34,7 @@ def routes(services: Services, max_limit: int, release: str) -> list[Route]:
     dhcp, l3 = Words(NETWORK, "dhcp"), Words(ROUTER, "l3")
     zones = AvailabilityZones(services.agent)
     operators = operator.Operators(services.status)
+    probes = health.Probes(services.health, services.metrics, open_metrics)
     of_network = openapi.Resource(NETWORK, after_create=network.LINKS)
     of_subnet = openapi.Resource(SUBNET, after_create=floatingip.FROM_SUBNET)
     of_port = openapi.Resource(PORT)
@@ -43,6 +44,9 @@ def routes(services: Services, max_limit: int, release: str) -> list[Route]:
     v2 = "/v2.0"
     table = [
         Route("GET", "/", documents.versions, version.VERSIONS, open=True),
+        Route("GET", "/healthz", probes.alive, health.ALIVE, open=True),
+        Route("GET", "/readyz", probes.ready, health.READY, open=True),
+        Route("GET", "/metrics", probes.metrics, health.METRICS, open=open_metrics),
         Route("GET", v2, documents.resources, version.RESOURCES),
         Route("GET", f"{v2}/openapi.json", documents.openapi, version.OPENAPI, open=True),
         Route("GET", f"{v2}/extensions", documents.extensions, version.EXTENSIONS),
