@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netsched.errors.kinds import Conflict, Forbidden, Invalid, NoCapacity, NotFound, Stale
+from netsched.errors.kinds import Conflict, Forbidden, Invalid, NoCapacity, NotFound, Stale, Unavailable
 
 
 class NetworkNotFound(NotFound):
@@ -182,3 +182,10 @@ class NetworkNotHostedByDhcpAgent(Conflict):
     """The network {network_id} is not hosted by the DHCP Agent {agent_id}."""
 
     code = "binding.not_there"
+
+
+class TooManyWaiters(Unavailable):
+    """Nothing was changed: {waiters} requests already wait here until changes are in force. Repeat it without \
+wait=applied, or later."""
+
+    code = "request.too_many_waiters"

@@ -74,6 +74,7 @@ from netsched.server.services.status import StatusService
 from netsched.server.services.subnet import SubnetService
 from netsched.server.services.trust import Trust
 from netsched.server.services.upkeep import Process, Retention, UpkeepService
+from netsched.server.services.waiting import WaitingService, WaitSettings
 from netsched.server.workers.bounded import Bounded
 from netsched.server.workers.driver import Driver, Worker
 
@@ -94,6 +95,7 @@ class Settings:
     scheduling: SchedulingSettings = field(default_factory=SchedulingSettings)
     retention: Retention = field(default_factory=Retention)
     api: ApiSettings = field(default_factory=ApiSettings)
+    waiting: WaitSettings = field(default_factory=WaitSettings)
     host: str = field(default_factory=socket.gethostname)
     role: str = "server"
 
@@ -168,6 +170,7 @@ class Server:
             agent=AgentService(database),
             scheduling=self.scheduling,
             status=StatusService(database, netsched.__version__, self.driver.status, self._to_agents.health),
+            delivery=WaitingService(database, clock, settings.waiting, self.stopping.is_set),
             health=self._health(clock),
             metrics=self._metrics(clock, trust),
         )
@@ -271,6 +274,7 @@ def settings_from(conf: Any, role: str) -> Settings:
             dead_agents=conf.database.keep_dead_agents,
         ),
         api=ApiSettings(conf.api.max_limit, conf.api.max_body, conf.api.forwarded, conf.api.open_metrics),
+        waiting=WaitSettings(max(1, conf.server.threads // 2)),
         host=conf.server.host or socket.gethostname(),
         role=role,
     )

@@ -32,7 +32,9 @@ from netsched.server.services.router import RouterService
 from netsched.server.services.scheduling import SchedulingService, SchedulingSettings
 from netsched.server.services.status import StatusService
 from netsched.server.services.subnet import SubnetService
+from netsched.server.services.waiting import WaitingService, WaitSettings
 from netsched.tally import Tally
+from tests.fakes.clock import FakeClock
 from tests.services.ground import Ground
 
 ADMIN: dict[str, str] = {}
@@ -66,6 +68,7 @@ class Api:
             agent=AgentService(database),
             scheduling=self.scheduling,
             status=StatusService(database, "test", list, lambda: "ok"),
+            delivery=WaitingService(database, FakeClock(), WaitSettings(4, (1.0, 10.0))),
             health=HealthService(lambda: Found("9999", 0.0), lambda: None, lambda: False, list),
             metrics=MetricsService("test", SystemClock(), _counted(database), _now(database)),
         )

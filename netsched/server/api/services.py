@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -77,6 +78,23 @@ class Metrics(Protocol):
     def request(self, route: str, method: str, status: int, seconds: float) -> None: ...
 
 
+class Outcome(Protocol):
+    @property
+    def applied(self) -> bool: ...
+
+    def summary(self, principal: Principal) -> str: ...
+
+
+class Delivery(Protocol):
+    def place(self) -> contextlib.AbstractContextManager[None]: ...
+
+    def until_applied(self, wanted: Collection[str], timeout: float) -> Outcome: ...
+
+    def of_agent(self, principal: Principal, agent_id: str) -> Object: ...
+
+    def of_resource(self, principal: Principal, resource_type: str, resource_id: str, timeout: float) -> Object: ...
+
+
 @dataclass(frozen=True)
 class Services:
     network: Crud
@@ -87,5 +105,6 @@ class Services:
     agent: Updates
     scheduling: Scheduling
     status: Status
+    delivery: Delivery
     health: Health
     metrics: Metrics

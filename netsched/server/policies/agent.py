@@ -13,6 +13,7 @@ RULES = [
     rule("get_agent", ADMIN, "See an agent", "GET", ONE),
     rule("update_agent", ADMIN, "Change an agent", "PUT", ONE),
     rule("delete_agent", ADMIN, "Delete an agent", "DELETE", ONE),
+    rule("get_agent-delivery", ADMIN, "See what an agent is behind with", "GET", f"{ONE}/delivery"),
     rule("get_dhcp-networks", ADMIN, "See the networks of a DHCP agent", "GET", HELD),
     rule("create_dhcp-network", ADMIN, "Bind a network to a DHCP agent", "POST", HELD),
     rule("delete_dhcp-network", ADMIN, "Remove a network from a DHCP agent", "DELETE", f"{HELD}/{{network_id}}"),

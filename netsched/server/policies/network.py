@@ -23,5 +23,6 @@ RULES = [
     rule("update_network:router:external", ADMIN, "Make a network external, or no longer", "PUT", ONE),
     rule("delete_network", ADMIN_OR_OWNER, "Delete a network", "DELETE", ONE),
     rule("get_dhcp-agents", ADMIN, "See the DHCP agents of a network", "GET", f"{ONE}/dhcp-agents"),
+    rule("get_network-delivery", ADMIN, "See whether a network's state is in force", "GET", f"{ONE}/delivery"),
     rule("get_binding-reasons", ADMIN, "See why a network is where it is", "GET", f"{ONE}/binding-reasons"),
 ]

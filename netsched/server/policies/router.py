@@ -26,6 +26,7 @@ RULES = [
         "PUT",
         f"{ONE}/remove_router_interface",
     ),
+    rule("get_router-delivery", ADMIN, "See whether a router's state is in force", "GET", f"{ONE}/delivery"),
     rule("add_extraroutes", ADMIN_OR_OWNER, "Add routes to a router", "PUT", f"{ONE}/add_extraroutes"),
     rule("remove_extraroutes", ADMIN_OR_OWNER, "Remove routes from a router", "PUT", f"{ONE}/remove_extraroutes"),
 ]

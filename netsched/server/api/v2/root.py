@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import functools
 
-from netsched.server.api import openapi
+from netsched.server.api import openapi, waiting
 from netsched.server.api.collection import Collection
 from netsched.server.api.routing import Route
 from netsched.server.api.services import Scheduling, Services
-from netsched.server.api.v2 import agent, floatingip, health, network, operator, router, router_agents, version
+from netsched.server.api.v2 import (
+    agent,
+    delivery,
+    floatingip,
+    health,
+    network,
+    operator,
+    router,
+    router_agents,
+    version,
+)
 from netsched.server.api.v2.availability_zone import AvailabilityZones
 from netsched.server.api.v2.hosted import Hosted, Words
 from netsched.server.api.v2.on_network import OnNetwork
@@ -20,6 +30,8 @@ from netsched.wire.network import NETWORK
 from netsched.wire.port import PORT
 from netsched.wire.router import ROUTER
 from netsched.wire.subnet import SUBNET
+
+WAITED = ("networks", "subnets", "ports", "routers", "floatingips")  # changes of these can be waited for
 
 
 def routes(services: Services, max_limit: int, release: str, open_metrics: bool = False) -> list[Route]:
@@ -34,11 +46,15 @@ def routes(services: Services, max_limit: int, release: str, open_metrics: bool 
     dhcp, l3 = Words(NETWORK, "dhcp"), Words(ROUTER, "l3")
     zones = AvailabilityZones(services.agent)
     operators = operator.Operators(services.status)
+    behind = delivery.OfAgent(services.delivery)
+    of_networks = delivery.OfResource(NETWORK, services.network, services.delivery, max_limit)
+    of_routers = delivery.OfResource(ROUTER, services.router, services.delivery, max_limit)
     probes = health.Probes(services.health, services.metrics, open_metrics)
-    of_network = openapi.Resource(NETWORK, after_create=network.LINKS)
+    of_network = openapi.Resource(NETWORK, after_create={**network.LINKS, "delivery": delivery.LINKS["network"]})
     of_subnet = openapi.Resource(SUBNET, after_create=floatingip.FROM_SUBNET)
     of_port = openapi.Resource(PORT)
-    of_router = openapi.Resource(ROUTER, after_create={**router.LINKS, **router_agents.LINKS})
+    after_router = {**router.LINKS, **router_agents.LINKS, "delivery": delivery.LINKS["router"]}
+    of_router = openapi.Resource(ROUTER, after_create=after_router)
     of_floatingip = openapi.Resource(FLOATINGIP)
     of_agent = openapi.Resource(AGENT, after_list={**dhcp.links, **l3.links})
     v2 = "/v2.0"
@@ -54,6 +70,7 @@ def routes(services: Services, max_limit: int, release: str, open_metrics: bool 
         *_verbs(f"{v2}/networks", networks, of_network),
         Route("GET", f"{v2}/networks/{{id}}/dhcp-agents", networks.dhcp_agents, network.AGENTS),
         Route("GET", f"{v2}/networks/{{id}}/binding-reasons", networks.binding_reasons, network.REASONS),
+        Route("GET", f"{v2}/networks/{{id}}/delivery", of_networks.delivery, of_networks.operation),
         *_verbs(f"{v2}/subnets", subnets, of_subnet),
         *_verbs(f"{v2}/ports", ports, of_port),
         *_verbs(f"{v2}/routers", routers, of_router),
@@ -63,18 +80,22 @@ def routes(services: Services, max_limit: int, release: str, open_metrics: bool 
         Route("PUT", f"{v2}/routers/{{id}}/remove_extraroutes", routers.remove_routes, router.REMOVE_ROUTES),
         Route("GET", f"{v2}/routers/{{id}}/l3-agents", scheduled.l3_agents, router_agents.AGENTS),
         Route("GET", f"{v2}/routers/{{id}}/binding-reasons", scheduled.binding_reasons, router_agents.REASONS),
+        Route("GET", f"{v2}/routers/{{id}}/delivery", of_routers.delivery, of_routers.operation),
         *_verbs(f"{v2}/floatingips", floatingips, of_floatingip),
         Route("GET", f"{v2}/agents", agents.list, of_agent.list),
         Route("POST", f"{v2}/agents", agents.create, agent.REFUSED),
         Route("GET", f"{v2}/agents/{{id}}", agents.show, of_agent.show),
         Route("PUT", f"{v2}/agents/{{id}}", agents.update, of_agent.update),
         Route("DELETE", f"{v2}/agents/{{id}}", agents.delete, of_agent.delete),
+        Route("GET", f"{v2}/agents/{{id}}/delivery", behind.show, delivery.OF_AGENT),
         *_hosted(f"{v2}/agents/{{id}}", dhcp, services.scheduling),
         *_hosted(f"{v2}/agents/{{id}}", l3, services.scheduling),
         Route("GET", f"{v2}/availability_zones", zones.list, openapi.Resource(AVAILABILITY_ZONE).list),
         Route("GET", f"{v2}/servers", operators.servers, operator.SERVERS),
         Route("GET", f"{v2}/status", operators.status, operator.STATUS),
     ]
+    writes, waited = waiting.Writes(services.delivery), tuple(f"{v2}/{name}" for name in WAITED)
+    table = [writes.around(r) if r.method != "GET" and r.path.startswith(waited) else r for r in table]
     description = functools.cache(lambda: openapi.document(table, release))
     return table
 
