@@ -91,8 +91,8 @@ class _Counting(ToServer):
             raise
         self._counts.sent += 1
 
-    def pull(self, request: PullRequest) -> PullAnswer:
-        answer = super().pull(request)
+    def pull(self, request: PullRequest, timeout: float = 10.0) -> PullAnswer:
+        answer = super().pull(request, timeout)
         self._counts.pulls += 1
         self._counts.pulled += len(answer.scopes)
         return answer

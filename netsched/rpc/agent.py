@@ -26,7 +26,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from netsched import clock, errors
-from netsched.rpc import transport
+from netsched.rpc import echo, transport
 from netsched.tally import Tally
 
 VERSION = "1.1"
@@ -203,16 +203,16 @@ class PullAnswer(_Message):
 class ToServer:
     """An agent's hand on the server."""
 
-    def __init__(self, transport_: transport.Transport, call_timeout: float = 30.0) -> None:
+    def __init__(self, transport_: transport.Transport) -> None:
         self._transport = transport_
-        self._timeout = call_timeout
 
     def beat(self, beat: Beat) -> None:
         """A cast; the answer comes back as a message of its own, when the beat is stored."""
         self._transport.cast(transport.SERVER, "beat", beat.model_dump(mode="json", exclude_none=True))
 
-    def pull(self, request: PullRequest) -> PullAnswer:
-        answer = self._transport.call(transport.SERVER, "pull", request.model_dump(mode="json"), self._timeout)
+    def pull(self, request: PullRequest, timeout: float = 10.0) -> PullAnswer:
+        """Raises Unavailable without an answer after `timeout` seconds."""
+        answer = self._transport.call(transport.SERVER, "pull", request.model_dump(mode="json"), timeout)
         return PullAnswer.model_validate(answer)
 
 
@@ -270,7 +270,10 @@ def server_handler(on_beat: Callable[[Beat], None], on_pull: Callable[[PullReque
             on_beat(Beat.model_validate(payload))
             return None
         if method == "pull":
-            return on_pull(PullRequest.model_validate(payload)).model_dump(mode="json")
+            # Of a thousand scopes of which most are unchanged, defaults would be most of the message.
+            return on_pull(PullRequest.model_validate(payload)).model_dump(mode="json", exclude_defaults=True)
+        if method == echo.METHOD:
+            return {}
         raise errors.UnknownCode(message=f"the server knows no method {method!r}")
 
     return handle

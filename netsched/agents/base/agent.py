@@ -17,7 +17,9 @@ from netsched.agents.base.cache import Cache
 from netsched.agents.base.driver import Driver, States
 from netsched.agents.base.duty import Duty
 from netsched.agents.base.heartbeat import Heart, Identity
+from netsched.agents.base.lease import KEEP, Permit
 from netsched.agents.base.loop import Loop, Wanted
+from netsched.agents.base.patience import Patience
 from netsched.agents.base.report import REMOVED
 from netsched.agents.base.store import Saver, Store
 from netsched.rpc.agent import BeatAnswer, Notice, PullRequest, ToServer
@@ -25,8 +27,9 @@ from netsched.rpc.agent import BeatAnswer, Notice, PullRequest, ToServer
 LOG = logging.getLogger(__name__)
 
 BATCH = 50  # scopes per pull: bounds the size of an answer
-PULL_RETRY_FIRST, PULL_RETRY_MAX = 1.0, 30.0  # s
+PULL_RETRY = 30.0  # s after a bug
 SURVEY_RETRY = 5.0  # s
+NEVER = float("inf")
 ASK_AGAIN = 6  # failures in a row (about 30 s), after which the agent asks whether the scope is still its own
 
 
@@ -34,14 +37,17 @@ ASK_AGAIN = 6  # failures in a row (about 30 s), after which the agent asks whet
 class AgentSettings:
     """Times in seconds. `supervision`: between checks of a scope in force, 0 for none. `prompt_ack`: beat soon after a
     scope came into force. `patience`: how long a started agent waits for the server's word before it rebuilds from its
-    own copy. `spread`: after a restore of the database agents pull everything, each after a random part of this."""
+    own copy; half of it for an answer that spares it the pulls. `spread`: after a restore of the database agents pull
+    everything, each after a random part of this; None is one interval, which servers stretch with the number of agents.
+    `on_lease_lost`: "keep" or "stop", see lease.py."""
 
     workers: int = 4
     supervision: float = 1.5
     prompt_ack: bool = True
     serve_when_admin_down: bool = True
     patience: float = 3.0
-    spread: float = 10.0
+    spread: float | None = None
+    on_lease_lost: str = KEEP
     seed: int | None = None
     boot_id: str | None = None  # None: the kernel's
 
@@ -70,17 +76,17 @@ class Agent:
         self._survey_at = clock_.monotonic()
         self._surveyed = False
         self._settled = False
-        self._pull_failures = 0
+        self._patience = Patience(self._rng)
+        self._permit = Permit(self.heart, clock_, self.settings.on_lease_lost, self.settings.patience)
         self._outage = False
-        self._serving = True
-        self._incarnation_seen = ""
         self._duties: list[Duty] = []
         incarnation, copies = store.load()
         self._incarnation_seen = incarnation
-        self.cache.load(incarnation, copies)
+        self.cache.load(incarnation, copies, self.settings.patience / 2)
+        self.heart.report.bring(incarnation, {scope: (copy.epoch, copy.position) for scope, copy in copies.items()})
         for scope in copies:
             self.loop.mark(scope, removal=False)
-        self.loop.hold(clock_.monotonic() + self.settings.patience)
+        self.loop.hold(NEVER if self._permit.stops else clock_.monotonic() + self.settings.patience)
 
     # Lives
 
@@ -92,6 +98,8 @@ class Agent:
             Duty(f"{name} pull", self._pull_due, self.pull, self._clock),
             Duty(f"{name} save", self.saver.due, self.saver.save, self._clock),
         ]
+        if self._permit.stops:
+            self._duties.append(Duty(f"{name} lease", self._permit.due, self.look_at_lease, self._clock))
         for number in range(self.settings.workers):
             self._duties.append(Duty(f"{name} worker {number}", self.loop.due, self._work, self._clock))
         self._driver.watch(self._touched)
@@ -111,10 +119,11 @@ class Agent:
 
     def due(self) -> float:
         """When (monotonic) `tick` will find something to do."""
-        return min(self.heart.due(), self._pull_due(), self.loop.due(), self.saver.due())
+        return min(self.heart.due(), self._pull_due(), self.loop.due(), self.saver.due(), self._permit.due())
 
     def tick(self) -> None:
         """Do all that is due, beats included."""
+        self.look_at_lease()
         if self.heart.due() <= self._clock.monotonic():
             self.beat()
         self.step()
@@ -139,10 +148,15 @@ class Agent:
         if not self.heart.answered(answer):
             return
         self._reached()
-        self.cache.meet(answer.incarnation, self._rng.uniform(0, self.settings.spread))
+        spread = answer.interval if self.settings.spread is None else self.settings.spread
+        self.cache.meet(answer.incarnation, self._rng.uniform(0, spread))
         self._look_at_incarnation()
         self.cache.suspect(answer.dropped)
         self.cache.lagging(answer.lagging)
+        if self.heart.report.judged(answer.current):
+            self.cache.confirm(answer.current)
+        if self._permit.renew():
+            self._serve_again()
         self._administer(answer.admin_state_up)
         self.on_notices(answer.notices)
 
@@ -168,30 +182,27 @@ class Agent:
         """One batch of what is due."""
         if not self._surveyed and not self._survey():
             return
+        incarnation = self.cache.incarnation  # before the positions, which may become those of a newer one
         items = self.cache.take(BATCH, not self.heart.holds_lease())
         if items:
             me = self.identity
-            request = PullRequest(
-                agent_type=me.agent_type, host=me.host, incarnation=self.cache.incarnation, items=items
-            )
-            self._pull(request)
+            self._pull(PullRequest(agent_type=me.agent_type, host=me.host, incarnation=incarnation, items=items))
         self._settle()
         self._wake()
 
     def _pull(self, request: PullRequest) -> None:
         asked = [item.scope for item in request.items]
+        began = self._clock.monotonic()
         try:
-            answer = self._server.pull(request)
+            answer = self._server.pull(request, self._patience.timeout)
         except errors.NetschedError as error:
-            pause = min(PULL_RETRY_MAX, PULL_RETRY_FIRST * 2 ** min(self._pull_failures, 10))
-            self._pull_failures += 1
-            self.cache.pull_failed(asked, pause * self._rng.uniform(0.5, 1.5))
+            self.cache.pull_failed(asked, self._patience.failed(self._clock.monotonic() - began))
             self._lost(str(error))
             return
         except BaseException:
-            self.cache.pull_failed(asked, PULL_RETRY_MAX)
+            self.cache.pull_failed(asked, PULL_RETRY)
             raise
-        self._pull_failures = 0
+        self._patience.answered(self._clock.monotonic() - began)
         moved = self.cache.pulled(request, answer)
         self._look_at_incarnation()
         self._moved(moved)
@@ -199,10 +210,11 @@ class Agent:
     # Outcome, called by the loop
 
     def wanted(self, scope: str) -> Wanted:
+        incarnation = self.cache.incarnation  # before the copy: see pull()
         copy = self.cache.get(scope)
         if copy is None:
-            return Wanted(self.cache.released_epoch(scope), REMOVED, None)
-        return Wanted(copy.epoch, copy.position, copy.content if self._serving else None)
+            return Wanted(self.cache.released_epoch(scope), REMOVED, None, incarnation)
+        return Wanted(copy.epoch, copy.position, copy.content if self._permit.serving else None, incarnation)
 
     def applied(self, scope: str, wanted: Wanted, states: States) -> None:
         mine = self.cache.get(scope)
@@ -211,7 +223,8 @@ class Agent:
         if wanted.position == REMOVED:
             self.cache.forget_released(scope)
         requests = self.cache.finish_requests(scope, wanted.position)
-        if self.heart.report.applied(scope, wanted.epoch, wanted.position) or requests:
+        news = self.heart.report.applied(scope, wanted.epoch, wanted.position, wanted.incarnation)
+        if news or requests:
             by = f" ({', '.join(requests)})" if requests else ""
             LOG.info("%s is %s%s", scope, "removed" if wanted.position == REMOVED else "in force", by)
         if wanted.content is not None:
@@ -248,7 +261,7 @@ class Agent:
     def _moved(self, scopes: Iterable[str]) -> None:
         for scope in scopes:
             removal = self.cache.get(scope) is None
-            self.loop.mark(scope, removal or not self._serving)
+            self.loop.mark(scope, removal or not self._permit.serving)
             self.saver.later(scope, at_once=removal)
 
     def _touched(self, scope: str) -> None:
@@ -267,7 +280,7 @@ class Agent:
     def _pull_due(self) -> float:
         if not self._surveyed:
             return self._survey_at
-        if not self._settled and not self.cache.unsettled():
+        if self._can_settle():
             return self._clock.monotonic()
         return self.cache.due(not self.heart.holds_lease())
 
@@ -283,13 +296,18 @@ class Agent:
         self._surveyed = True
         self.heart.report.found(found)
         self.cache.suspect(found - self.cache.scopes())
+        if self._permit.lapsed:
+            self._take_away()
         return True
+
+    def _can_settle(self) -> bool:
+        return not self._settled and self._permit.opened and not self._permit.lapsed and not self.cache.unsettled()
 
     def _settle(self) -> None:
         """The server has said what is left of what an earlier life held: no reason to wait any longer."""
-        if not self._settled and not self.cache.unsettled():
+        if self._can_settle():
             self._settled = True
-            self.loop.hold(-float("inf"))
+            self.loop.hold(-NEVER)
 
     def _look_at_incarnation(self) -> None:
         """Whichever message told of it first."""
@@ -298,18 +316,38 @@ class Agent:
             return
         if self._incarnation_seen:
             LOG.warning("the server's database is another one now: everything is pulled anew")
-            self.heart.report.forget_positions()
+        self.heart.report.meet(incarnation)
         self._incarnation_seen = incarnation
         self.saver.meet()
 
     def _administer(self, admin_state_up: bool) -> None:
         serving = admin_state_up or self.settings.serve_when_admin_down
-        if serving == self._serving:
+        if not self._permit.admit(serving):
             return
         LOG.info("administratively %s: %s", "up" if admin_state_up else "down", "serving" if serving else "not serving")
-        self._serving = serving
         for scope in self.cache.scopes():
-            self.loop.mark(scope, removal=not serving)
+            self.loop.mark(scope, removal=not self._permit.serving)
+
+    def look_at_lease(self) -> None:
+        if self._permit.lapse():
+            LOG.warning("no server has answered for the lease: what is held is taken away")
+            self._take_away()
+            self.loop.hold(-NEVER)
+            self._wake()
+
+    def _take_away(self) -> None:
+        for scope in self.cache.scopes() | self.heart.report.leftovers():
+            self.loop.mark(scope, removal=True)
+
+    def _serve_again(self) -> None:
+        """Of nothing is it known whether it is still ours: others may have got it meanwhile."""
+        LOG.info("the lease is back: what the server says is still ours is served again")
+        self.loop.hold(NEVER)
+        self._settled = False
+        held = self.cache.scopes()
+        self.cache.suspect(held)
+        for scope in held:
+            self.loop.mark(scope, removal=False)
 
     def _lost(self, reason: str) -> None:
         if not self._outage:

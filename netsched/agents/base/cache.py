@@ -4,7 +4,8 @@ A notice is a delta with a predecessor. Where it fits it is applied; where it is
 scope is pulled, after `gap_wait` if a notice that was overtaken may still close the gap. What a pull says is the last
 word on who holds a scope, so doubts (a copy from before a restart, things found on the machine, scopes that an answer
 calls dropped) are pulled too: they are *suspects*, and nothing new is pulled before they are settled. That is how a
-returning agent removes what it lost before it applies anything new.
+returning agent removes what it lost before it applies anything new. Copies from before a restart are spared the pull
+when the server has acknowledged exactly them: `confirm`.
 
 A notice fits if previous <= mine < position: its objects were read when it was sent, so a delta from further back
 holds everything that one from my position would.
@@ -21,6 +22,7 @@ from netsched.agents.base.driver import Content, Object
 from netsched.rpc.agent import Lagging, Notice, PullAnswer, PulledScope, PullItem, PullRequest
 
 KEPT = 100  # notices kept for one scope; beyond that a pull is cheaper
+TINY = 20  # scopes that only ask what changed, for each one that asks for everything: their answers are mostly empty
 REQUESTS = 10  # ids of requests remembered for one scope
 
 
@@ -35,12 +37,15 @@ class Copy:
 
 @dataclass
 class _Scope:
-    """What goes on around one copy. `pull_at` None: no pull is wanted; `gap`: one is, unless the gap closes first."""
+    """What goes on around one copy. `pull_at` None: no pull is wanted; `gap`: one is, unless the gap closes first.
+
+    `loaded`: one is only because the copy is from before a restart."""
 
     pull_at: float | None = None
     gap: bool = False
     pulling: bool = False
     suspect: bool = False
+    loaded: bool = False
     kept: list[Notice] = field(default_factory=list)
 
 
@@ -60,12 +65,14 @@ class Cache:
         self._requests: dict[str, dict[str, int]] = {}  # {scope: {id: position from which its change is there}}
         self.incarnation = ""
 
-    def load(self, incarnation: str, copies: Mapping[str, Copy]) -> None:
-        """Start from what the disk held: it is used at once and is suspect until a pull has confirmed it."""
+    def load(self, incarnation: str, copies: Mapping[str, Copy], delay: float = 0.0) -> None:
+        """Start from what the disk held. It is suspect until a pull, or `confirm` within `delay`, says better."""
         with self._lock:
             self.incarnation = incarnation
             self._copies.update(copies)
-        self.suspect(copies)
+            for scope in copies:
+                state = self._want(scope, delay)
+                state.suspect = state.loaded = True
 
     def get(self, scope: str) -> Copy | None:
         with self._lock:
@@ -114,6 +121,19 @@ class Cache:
             for scope in scopes:
                 self._want(scope, delay).suspect = True
 
+    def confirm(self, current: bool) -> None:
+        """What the server thinks of the copies that were loaded: all current, those excepted of which it has said
+        something else since; or let pulls decide, now."""
+        with self._lock:
+            for scope, state in list(self._open.items()):
+                if not state.loaded or state.pulling:
+                    continue
+                if current and scope in self._copies:
+                    state.suspect, state.loaded, state.pull_at = False, False, None
+                    self._close(scope)
+                else:
+                    self._want(scope, 0.0)
+
     def meet(self, incarnation: str, delay: float = 0.0) -> bool:
         """The server's incarnation. Another one than before: every position is worthless, pull all; True."""
         with self._lock:
@@ -132,22 +152,26 @@ class Cache:
             return min((at for _, at in self._candidates(only_suspects)), default=float("inf"))
 
     def take(self, limit: int, only_suspects: bool) -> list[PullItem]:
-        """Up to `limit` scopes to pull now; each ends in `pulled` or `pull_failed`."""
+        """Up to `limit` scopes to pull whole now, and TINY times as many of which only the changes are wanted; each
+        ends in `pulled` or `pull_failed`."""
         now = self._clock.monotonic()
         with self._lock:
-            chosen = [scope for scope, at in self._candidates(only_suspects) if at <= now][:limit]
-            items = []
-            for scope in chosen:
-                state = self._open[scope]
-                state.pulling, state.pull_at, state.gap = True, None, False
+            whole: list[PullItem] = []
+            changes: list[PullItem] = []
+            for scope in [scope for scope, due in self._candidates(only_suspects) if due <= now]:
                 mine = self._copies.get(scope)
-                items.append(
-                    PullItem(scope=scope, position=mine.position, epoch=mine.epoch) if mine else PullItem(scope=scope)
-                )
-            return items
+                at = {"position": mine.position, "epoch": mine.epoch} if mine else {}
+                item = PullItem(scope=scope, **at)
+                batch, most = (changes, TINY * limit) if item.position else (whole, limit)
+                if len(batch) < most:
+                    batch.append(item)
+                    state = self._open[scope]
+                    state.pulling, state.pull_at, state.gap = True, None, False
+            return whole + changes
 
     def pulled(self, request: PullRequest, answer: PullAnswer) -> set[str]:
-        """Take in an answer, then the notices that arrived meanwhile."""
+        """Take in an answer, then the notices that arrived meanwhile. Scopes of which it says nothing are asked for
+        again: at once if it says anything, since then the server has only bounded its size."""
         moved: set[str] = set()
         asked = [item.scope for item in request.items]
         told = {scope.scope: scope for scope in answer.scopes}
@@ -160,7 +184,7 @@ class Cache:
                 state = self._open[name]
                 state.pulling = False
                 if name not in told:
-                    self._want(name, self._gap_wait)
+                    self._want(name, 0.0 if told else self._gap_wait)
                     continue
                 state.suspect = False
                 if self._pulled(told[name]):
@@ -187,6 +211,7 @@ class Cache:
     def _want(self, scope: str, delay: float, gap: bool = False) -> _Scope:
         state = self._open.setdefault(scope, _Scope())
         state.gap = gap and (state.pull_at is None or state.gap)
+        state.loaded = False
         at = self._clock.monotonic() + delay
         state.pull_at = at if state.pull_at is None else min(state.pull_at, at)
         return state

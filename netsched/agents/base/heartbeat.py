@@ -4,7 +4,8 @@ The echo is T + (boottime now - boottime when T arrived), with T from the newest
 
 Load on the server is bounded: one beat per interval (+-10 %), and besides at most one every `SPACING` while scopes
 come into force, so that who waits for that learns of it soon, and one at once for an answer that asks for it, but not
-twice within an interval.
+twice within an interval. A beat without an answer after half an interval is repeated, at most one per interval and only
+while the lease holds: so one of two servers that hangs, and swallows half of all messages, makes no agent look dead.
 """
 
 from __future__ import annotations
@@ -74,16 +75,22 @@ class Heart:
         self._last = clock_.monotonic() - SPACING
         self._next = self._last + SPACING + rng.uniform(0, SPACING)
         self._asked_again = -float("inf")
+        self._repeated = -float("inf")
 
     def due(self) -> float:
         """When (monotonic) the next beat is to be sent."""
         with self._lock:
-            return self._next
+            return min(self._next, self._repeat_due())
 
     def holds_lease(self) -> bool:
         """Has the server answered a beat so lately that what the agent holds is still its own?"""
         with self._lock:
             return self._clock.boottime() < self._lease_end
+
+    def lease_left(self) -> float:
+        """Seconds; not above 0 when it has ended."""
+        with self._lock:
+            return self._lease_end - self._clock.boottime()
 
     def was_answered(self) -> bool:
         with self._lock:
@@ -96,10 +103,10 @@ class Heart:
             now = self._clock.boottime()
             echo = self._answer.time + now - self._answered_at if self._answer is not None else None
             said = self.report.take(self._sequence)
+            self._schedule()
             self._sent[self._sequence] = _Sent(now, said.complete, said.more)
             if len(self._sent) > REMEMBERED:
                 del self._sent[min(self._sent)]
-            self._schedule()
             me, introduce = self.identity, self._introduce_since is not None
             return Beat(
                 agent_type=me.agent_type,
@@ -118,6 +125,10 @@ class Heart:
                 complete=said.complete,
                 count=said.count,
                 checksum=said.checksum,
+                incarnation=said.incarnation,
+                interval=self._answer.interval if self._answer is not None else 0.0,
+                restoring=said.restoring,
+                copies=said.copies,
                 settings=me.settings,
                 faults=said.faults,
                 states=said.states,
@@ -166,12 +177,22 @@ class Heart:
     # With the lock held
 
     def _schedule(self) -> None:
-        self._last = self._clock.monotonic()
-        if self._answer is None:
+        now = self._clock.monotonic()
+        repeats = self._repeat_due() <= now < self._next
+        self._last = now
+        if repeats:
+            self._repeated = now
+        elif self._answer is None:
             self._next = self._last + self._rng.uniform(1.0, 2.0) * self._interval
             self._interval = min(self._interval * 1.5, FIRST_INTERVAL_MAX)
         else:
             self._next = self._last + self._jittered(self._interval)
+
+    def _repeat_due(self) -> float:
+        """Each beat carries all that is unanswered, so only the newest one is worth repeating."""
+        if self._answer is None or not self._sent or self._clock.boottime() >= self._lease_end:
+            return float("inf")
+        return max(self._last + self._interval / 2, self._repeated + self._interval)
 
     def _jittered(self, seconds: float) -> float:
         return seconds * self._rng.uniform(1 - JITTER, 1 + JITTER)

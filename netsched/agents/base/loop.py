@@ -27,11 +27,13 @@ CHECK_SHARE = 0.2  # of one worker's time may go into checks
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the driver is to bring about: `content` None means nothing. `position` is what it is reported as."""
+    """What the driver is to bring about: `content` None means nothing. `position` is what it is reported as, by the
+    database's `incarnation`."""
 
     epoch: int
     position: int
     content: Content | None
+    incarnation: str = ""
 
 
 class Outcome(Protocol):

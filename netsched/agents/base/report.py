@@ -6,17 +6,23 @@ acknowledges it, whatever became of the others.
 What is said of single objects (their states) is spread over beats, so that no beat grows with the ports of a host.
 They wait in a queue whose first ones every beat carries until it is answered; an object whose state has changed goes
 to the end.
+
+An agent that has just started is *restoring*: it has brought copies of which it is not yet known whether they are in
+force. Until each of them is in force, has failed or was dropped, its beats say so, and their sums prove nothing. If the
+server finds that it has acknowledged exactly those copies, they are the basis of what counts as changed, and an agent
+that finds everything as it was has nothing to say.
 """
 
 from __future__ import annotations
 
 import itertools
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from netsched.agents.base.driver import Content, States
 from netsched.model import checksum
-from netsched.rpc.agent import Applied, Fault, State
+from netsched.rpc.agent import Applied, Copies, Fault, State
 
 REMOVED = -1  # position of a scope that is gone
 NOT_IN_FORCE = 0  # position of a scope that is held and of which nothing is in force yet
@@ -35,6 +41,9 @@ class Said:
     faults: list[Fault]
     states: list[State]
     more: bool  # states that found no room
+    incarnation: str  # of the database, by which all positions are meant
+    restoring: bool
+    copies: Copies | None
 
 
 class Report:
@@ -54,20 +63,48 @@ class Report:
         self._unsaid_states: dict[tuple[str, str, str], int | None] = {}
         self._complete_since: int | None = first_sequence
         self._leftovers: set[str] | None = None
+        self._on_machine: set[str] = set()
+        self._brought: dict[str, tuple[int, int]] = {}  # not yet accounted for
+        self._copies: Copies | None = None  # as long as the server has not said what it thinks of them
+        self._incarnation = ""
 
-    def applied(self, scope: str, epoch: int, position: int) -> bool:
+    def bring(self, incarnation: str, copies: Mapping[str, tuple[int, int]]) -> None:
+        """Begin with {scope: (epoch, position)} of an earlier life."""
+        with self._lock:
+            self._incarnation = incarnation
+            self._brought = dict(copies)
+            if copies:
+                self._complete_since = None
+                self._copies = Copies(count=len(copies), checksum=checksum.of((s, *at) for s, at in copies.items()))
+
+    def judged(self, current: bool) -> bool:
+        """The server has answered. `current`: the copies brought are what it has as acknowledged, so what is not in
+        force any more is a change. True if this was the first answer to them."""
+        with self._lock:
+            if self._copies is None:
+                return False
+            self._copies = None
+            if current:
+                for scope, at in self._brought.items():
+                    if scope not in self._applied:
+                        self._put(scope, *at)
+                if self._leftovers is not None:
+                    self._compare_with_machine()
+            return True
+
+    def applied(self, scope: str, epoch: int, position: int, incarnation: str = "") -> bool:
         """`scope` is in force at this position, read back from the machine; REMOVED: nothing is left of it.
 
-        True if that began or ended something."""
+        True if that began or ended something. What was meant by another incarnation than ours is not news."""
         with self._lock:
-            before = self._applied.pop(scope, None)
-            if before is not None:
-                self._checksum ^= checksum.element(scope, *before)
+            if incarnation and self._incarnation and incarnation != self._incarnation:
+                return False
+            self._brought.pop(scope, None)
+            before = self._take_out(scope)
             if position == REMOVED:
                 self._state(scope, {})
             else:
-                self._applied[scope] = (epoch, position)
-                self._checksum ^= checksum.element(scope, epoch, position)
+                self._put(scope, epoch, position)
             if before != (epoch, position):
                 self._unsaid[scope] = (self._next, Applied(scope=scope, epoch=epoch, position=position))
             left_over = self._leftovers is not None and scope in self._leftovers
@@ -81,6 +118,10 @@ class Report:
         """Applying failed, or works again (None); True if that is news. A scope with a fault counts as held, so that
         the server can take it away again."""
         with self._lock:
+            if scope in self._brought and message is not None:
+                del self._brought[scope]
+                if scope in self._applied:
+                    self._not_in_force(scope)
             known = self._faults.get(scope)
             if (known.message if known else None) == message:
                 return False
@@ -123,9 +164,16 @@ class Report:
         with self._lock:
             return bool(self._unsaid or self._unsaid_faults or self._unsaid_states)
 
-    def found(self, leftovers: set[str]) -> None:
+    def found(self, on_machine: set[str]) -> None:
+        """Scopes of which an earlier life has left something."""
         with self._lock:
-            self._leftovers = leftovers - set(self._applied)
+            self._on_machine = on_machine
+            self._leftovers = on_machine - set(self._applied)
+            self._compare_with_machine()
+
+    def leftovers(self) -> set[str]:
+        with self._lock:
+            return set(self._leftovers or ())
 
     def send_all(self) -> None:
         """The next beats carry the whole set until one is answered."""
@@ -135,9 +183,17 @@ class Report:
                 for key in said:
                     self._unsaid_states.setdefault((scope, *key), None)
 
-    def forget_positions(self) -> None:
-        """Another incarnation of the database: what is in force has no position there yet, nor a state."""
+    def meet(self, incarnation: str) -> None:
+        """The database's incarnation. Another one than before: what is in force has no position there yet, nor a state,
+        and every fault is news again."""
         with self._lock:
+            first, self._incarnation = not self._incarnation, incarnation
+            if first:
+                return
+            self._brought.clear()
+            self._copies = None
+            self._faults.clear()
+            self._unsaid_faults.clear()
             for scope in self._applied:
                 self._applied[scope] = (0, NOT_IN_FORCE)
             self._checksum = checksum.of((scope, 0, NOT_IN_FORCE) for scope in self._applied)
@@ -150,7 +206,8 @@ class Report:
         """For beat `sequence`; all is carried again by the next ones until an answer comes."""
         with self._lock:
             self._next = sequence + 1
-            complete = self._complete_since is not None and self._leftovers is not None and not self._leftovers
+            known = self._leftovers is not None and not self._leftovers and not self._brought
+            complete = self._complete_since is not None and known
             if complete:
                 entries = [Applied(scope=s, epoch=e, position=p) for s, (e, p) in self._applied.items()]
                 entries += [one for _, one in self._unsaid.values() if one.position == REMOVED]
@@ -158,7 +215,18 @@ class Report:
                 entries = [one for _, one in self._unsaid.values()]
             faults = [fault for _, fault in self._unsaid_faults.values()]
             states, more = self._take_states(sequence)
-            return Said(entries, complete, len(self._applied), self._checksum, faults, states, more)
+            return Said(
+                entries,
+                complete,
+                len(self._applied),
+                self._checksum,
+                faults,
+                states,
+                more,
+                self._incarnation,
+                bool(self._brought),
+                self._copies,
+            )
 
     def answered(self, sequence: int, complete: bool) -> None:
         """Beat `sequence`, which was or was not `complete`, is in the database."""
@@ -172,6 +240,28 @@ class Report:
                 self._complete_since = None
 
     # With the lock held
+
+    def _put(self, scope: str, epoch: int, position: int) -> None:
+        self._applied[scope] = (epoch, position)
+        self._checksum ^= checksum.element(scope, epoch, position)
+
+    def _take_out(self, scope: str) -> tuple[int, int] | None:
+        before = self._applied.pop(scope, None)
+        if before is not None:
+            self._checksum ^= checksum.element(scope, *before)
+        return before
+
+    def _not_in_force(self, scope: str) -> None:
+        epoch, _ = self._take_out(scope) or (0, 0)
+        self._put(scope, epoch, NOT_IN_FORCE)
+        self._unsaid[scope] = (self._next, Applied(scope=scope, epoch=epoch, position=NOT_IN_FORCE))
+
+    def _compare_with_machine(self) -> None:
+        """After a reboot nothing is left of what counts as in force: that is a change, and it is said."""
+        for scope in self._brought.keys() & self._applied.keys():
+            if scope not in self._on_machine:
+                self._not_in_force(scope)
+        self._leftovers = (self._leftovers or set()) - set(self._applied)
 
     def _state(self, scope: str, said: dict[tuple[str, str], State]) -> None:
         before = self._states.pop(scope, {})

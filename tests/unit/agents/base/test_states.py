@@ -101,7 +101,8 @@ def test_states_go_with_their_object_and_with_their_scope(report: Report) -> Non
 def test_another_incarnation_hears_no_states_of_the_old_one(report: Report) -> None:
     report.applied(A, 1, 1)
     report.states(A, 1, {P: "ACTIVE"}, content(p=1))
-    report.forget_positions()
+    report.meet("A")
+    report.meet("B")
     assert take(report, 2) == []
     report.states(A, 1, {P: "ACTIVE"}, content(p=1))
     assert take(report, 3) == [("p", 1, 1, "ACTIVE")]
