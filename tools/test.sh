@@ -1,12 +1,19 @@
 #!/bin/sh
-# All checks and tests, set-up included. `tools/test.sh STEP...` runs some: lint, types, imports, docs, coverage, the
-# bundles pure, server and system, or a folder of tests (unit, db, ...; "package" is the test files that lie in tests/
-# itself). The output of each step goes to .cache/test/STEP.log; what fails also shows the end of it.
+# All checks and tests, set-up included. `tools/test.sh STEP...` runs some: lint, types, imports, docs, the bundles pure,
+# server and system, chaos, or a folder of tests (unit, db, ...; "package" is the test files that lie in tests/ itself).
+# `--full` comes first: the same tests with more examples (tests/size.py), the clusters, and coverage, which costs as
+# much again. The output of each step goes to .cache/test/STEP.log; what fails also shows the end of it.
 set -u
 cd "$(dirname "$0")/.."
 
 logs=.cache/test
 mkdir -p "$logs"
+full=
+if [ "${1:-}" = --full ]; then
+    full=1
+    shift
+    export NETSCHED_TESTS=full
+fi
 tools/setup.sh test || exit 1
 
 as_root=
@@ -18,20 +25,24 @@ if [ "$(id -u)" != 0 ]; then
     as_root="sudo -E"  # root leaves no compiled files and no cache in your tree
     export PYTHONDONTWRITEBYTECODE=1 PYTEST_ADDOPTS="-p no:cacheprovider"
 fi
+coverage=
+[ -z "$full" ] || coverage="--cov --cov-append --cov-report="
 export PATH="$PWD/.venv/bin:$PATH" COVERAGE_FILE="$PWD/$logs/coverage"
 started=$(date +%s)
 passed=0 failed=0 skipped=0 broken=
 
-# What runs together, so that processors are busy while some tests wait. `system` is whatever is not in the others.
+# What runs together, so that processors are busy while some tests wait. `system` is whatever is not in the others, but
+# for chaos, which injects faults at their time and runs alone.
 PURE="unit scheduler wire"
 SERVER="api budgets cli db services"
+ALONE="chaos full"
 paths_of() {
     case $1 in
         pure) for name in $PURE; do echo "tests/$name"; done ;;
         server) for name in $SERVER; do echo "tests/$name"; done ;;
         system)
             for folder in tests/*/; do
-                case " $PURE $SERVER " in
+                case " $PURE $SERVER $ALONE " in
                     *" $(basename "$folder") "*) ;;
                     *) [ -z "$(find "$folder" -name 'test_*.py')" ] || echo "$folder" ;;
                 esac
@@ -45,11 +56,14 @@ paths_of() {
 attribute() { sed -n "s/.*<testsuite [^>]*$2=\"\\([0-9]*\\)\".*/\\1/p" "$logs/$1.xml" 2>/dev/null | head -n 1; }
 run_tests() {
     rm -f "$logs/$1.xml"
-    workers=2
-    [ "$1" != system ] || workers=3  # these wait for the kernel, clients, brokers that restart
-    # shellcheck disable=SC2046  # a list of paths
+    case $1 in
+        system) workers=4 ;;  # these wait for the kernel, clients, brokers that restart
+        chaos | full) workers=0 ;;
+        *) workers=2 ;;
+    esac
+    # shellcheck disable=SC2046,SC2086  # lists
     $as_root .venv/bin/python -m pytest -q -n $workers --dist worksteal --junitxml="$logs/$1.xml" \
-        --cov --cov-append --cov-report= $(paths_of "$1")
+        $coverage $(paths_of "$1")
 }
 lint() { ruff check && ruff format --check; }
 step() {
@@ -89,7 +103,8 @@ step() {
 
 if [ $# = 0 ]; then
     rm -f "$COVERAGE_FILE"
-    set -- lint types imports docs pure server system coverage
+    set -- lint types imports docs pure server system chaos
+    [ -z "$full" ] || set -- "$@" full coverage
 fi
 echo "Testing (logs: $logs/)"
 for name in "$@"; do
