@@ -69,9 +69,11 @@ class Node:
         agent_type: str = kinds.DHCP_AGENT,
         capabilities: Capabilities | None = None,
         configurations: dict[str, Any] | None = None,
+        transport: transports.Transport | None = None,
     ) -> None:
         self.serve_when_admin_down = True
         self.world = world
+        self.transport = transport or world.transport
         self.host = host
         self.machine = FakeMachine()
         self.driver = FakeDriver(self.machine)
@@ -103,9 +105,8 @@ class Node:
             serve_when_admin_down=self.serve_when_admin_down,
         )
         store = DirectoryStore(self.disk)
-        transport = self.world.transport
-        self.agent = Agent(self.identity, self.driver, ToServer(transport), store, self.world.clock, settings)
-        self.process = AgentProcess(transport, self.identity.address, [self.agent])
+        self.agent = Agent(self.identity, self.driver, ToServer(self.transport), store, self.world.clock, settings)
+        self.process = AgentProcess(self.transport, self.identity.address, [self.agent])
         self.process.listen()
 
     def kill(self) -> None:
@@ -133,7 +134,7 @@ class World:
         schema.upgrade(self.database)
         self.settings = wiring.Settings(
             replicas=options.get("replicas", 1),
-            heartbeat=HeartbeatSettings(interval=INTERVAL, lease=LIMITS.dead_after),
+            heartbeat=HeartbeatSettings(interval=INTERVAL),
             delivery=options.get("delivery", DeliverySettings()),
             scheduling=SchedulingSettings(options.get("profile", profile.Settings()), LIMITS, unbind_hold=10.0),
             host="server",
@@ -161,13 +162,14 @@ class World:
 
     # Servers
 
-    def start_server(self) -> wiring.Server:
+    def start_server(self, transport: transports.Transport | None = None) -> wiring.Server:
+        transport = transport or self.transport
         conf = cfg.ConfigOpts()
         conf([])
         database = Database(self.url, self.clock)
-        server = wiring.Server(self.settings, database, self.transport, Policy(conf), self.clock, self.extra_readers)
+        server = wiring.Server(self.settings, database, transport, Policy(conf), self.clock, self.extra_readers)
         handler = server_handler(server.heartbeats.receive, server.delivery.pull)
-        server._serving = self.transport.serve(transports.SERVER, handler)
+        server._serving = transport.serve(transports.SERVER, handler)
         self.servers.append(server)
         return server
 
@@ -184,7 +186,7 @@ class World:
         for _ in range(round(seconds / STEP)):
             self.clock.advance(STEP)
             for server in list(self.servers):
-                for worker in server.driver.workers[:3]:
+                for worker in server.driver.workers[:4]:
                     worker.run()
                     assert worker.status()["last_error"] is None, worker.status()
                 self.transport.deliver_all()
