@@ -76,8 +76,8 @@ DUE: dict[str, Any] = {"ports_due_at": base.now(), "ports_due_again": True}
 def judged(row: Any) -> liveness.State:
     """The state of an agent by its own lease, whatever the configuration is by now.
 
-    `row` has agent.created_at and .forced_down, agent_beat.sent_at and .lease (None: no beat of it is stored), and `now`,
-    the database's time.
+    `row` has agent.created_at and .forced_down, agent_beat.sent_at and .lease (None: no beat is stored), and `now`, the
+    database's time.
     """
     limits = liveness.Limits() if row.lease is None else liveness.Limits.for_lease(row.lease)
     return liveness.state(row.sent_at, row.created_at, row.now, limits, forced_down=row.forced_down is not None)

@@ -9,11 +9,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from netsched.db import base
-from netsched.db.agent import UNLIMITED, agent, agent_beat, agent_claim
+from netsched.db import base, query
+from netsched.db.agent import UNLIMITED, agent, agent_beat, agent_claim, judged
 from netsched.db.binding import binding
 from netsched.db.change import log_state
-from netsched.db.interest import interest
+from netsched.db.interest import applied, interest
+from netsched.model.liveness import State
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,10 @@ class Known:
     configurations: dict[str, Any]
     settings_mismatch: dict[str, Any]
     sent_at: datetime.datetime | None
+    lease: float
+    present_since: datetime.datetime | None
+    forced_down: bool
+    state: State
     count: int
     checksum: int
     owes: bool
@@ -55,7 +60,8 @@ def ground(connection: sa.Connection, agents: Collection[str]) -> Ground:
     behind = sa.select(interest.c.agent_id).where(interest.c.agent_id.in_(mine), interest.c.behind_since.is_not(None))
     owes = agent.c.id.in_(behind)
     its_beat = sa.and_(agent_beat.c.agent_id == agent.c.id, agent_beat.c.agent_id.in_(mine))
-    beat_columns = (agent_beat.c.sent_at, agent_beat.c.count, agent_beat.c.checksum)
+    names = ("sent_at", "lease", "present_since", "count", "checksum")
+    beat_columns = [agent_beat.c[name] for name in names]
     rows = connection.execute(
         sa.select(base.now().label("now"), log_state.c.incarnation, agent, *beat_columns)
         .add_columns(sa.case((owes, 1), else_=0).label("owes"))
@@ -78,6 +84,10 @@ def _known(row: Any) -> Known:
         configurations=row.configurations,
         settings_mismatch=row.settings_mismatch,
         sent_at=row.sent_at,
+        lease=row.lease or 0.0,
+        present_since=row.present_since,
+        forced_down=row.forced_down is not None,
+        state=judged(row),
         count=row.count or 0,
         checksum=row.checksum or 0,
         owes=bool(row.owes),
@@ -102,25 +112,35 @@ def offer(connection: sa.Connection, amounts: dict[str, dict[str, int]]) -> None
 
 def store(connection: sa.Connection, rows: list[dict[str, Any]]) -> None:
     """The beats themselves: one statement for the batch."""
-    base.upsert(
-        connection, agent_beat, rows, "received_at", "sent_at", "lease", "sequence", "load", "count", "checksum"
-    )
+    told = ("received_at", "sent_at", "lease", "present_since", "sequence", "load", "count", "checksum")
+    base.upsert(connection, agent_beat, rows, *told)
 
 
 def faults(connection: sa.Connection, told: list[tuple[str, str, str, int, str | None]]) -> None:
     """[(agent_id, resource_type, resource_id, epoch, message)]: the binding's error, if it is still that epoch's.
 
-    Three statements, however many faults. An agent's last error goes when none of its bindings has one any more.
+    `error_since` is when it began. Who failed before is forgotten where the holder says that it works (message None),
+    or had it in force until now. Four statements at most for each thousand of faults. An agent's last error goes when
+    none of its bindings has one any more.
     """
     if not told:
         return
-    keys = sa.tuple_(binding.c.agent_id, binding.c.resource_type, binding.c.resource_id, binding.c.epoch)
-    said = [
-        (sa.and_(binding.c.agent_id == agent_id, binding.c.resource_id == resource_id), _text(message))
-        for agent_id, _, resource_id, _, message in told
-    ]
-    concerned = keys.in_([key for *key, _ in told])
-    connection.execute(sa.update(binding).where(concerned).values(error=sa.case(*said, else_=binding.c.error)))
+    for part in query.batches([one for one in told if one[-1] is not None]):
+        said = [
+            (sa.and_(binding.c.agent_id == agent_id, binding.c.resource_id == resource_id), _text(message))
+            for agent_id, _, resource_id, _, message in part
+        ]
+        worked = sa.and_(binding.c.error.is_(None), _in_force())
+        # None reads what an earlier one has set: MariaDB evaluates them one after the other.
+        values = (
+            (binding.c.failed_on, sa.case((worked, None), else_=binding.c.failed_on)),
+            (binding.c.error_since, sa.func.coalesce(binding.c.error_since, base.now())),
+            (binding.c.error, sa.case(*said, else_=binding.c.error)),
+        )
+        connection.execute(sa.update(binding).where(_are(part)).ordered_values(*values))
+    for part in query.batches([one for one in told if one[-1] is None]):
+        fine: dict[str, Any] = dict.fromkeys(("error", "error_since", "failed_on"))
+        connection.execute(sa.update(binding).where(_are(part)).values(fine))
     broken = {agent_id: _text(message) for agent_id, *_, message in told if message is not None}
     if broken:
         newest = sa.case(broken, value=agent_beat.c.agent_id, else_=agent_beat.c.last_error)
@@ -133,6 +153,18 @@ def faults(connection: sa.Connection, told: list[tuple[str, str, str, int, str |
         connection.execute(
             sa.update(agent_beat).where(agent_beat.c.agent_id.in_(healed), ~still).values(last_error=None)
         )
+
+
+def _are(told: list[tuple[str, str, str, int, str | None]]) -> sa.ColumnElement[bool]:
+    keys = sa.tuple_(binding.c.agent_id, binding.c.resource_type, binding.c.resource_id, binding.c.epoch)
+    return keys.in_([key for *key, _ in told])
+
+
+def _in_force() -> sa.ColumnElement[bool]:
+    """The binding's holder has it in force, as it last acknowledged."""
+    scope = binding.c.resource_type + "/" + binding.c.resource_id
+    of_holder = (applied.c.agent_id == binding.c.agent_id, applied.c.epoch == binding.c.epoch)
+    return sa.exists().where(*of_holder, applied.c.scope == scope, applied.c.position > 0)
 
 
 def _text(message: str | None) -> sa.ColumnElement[str | None]:

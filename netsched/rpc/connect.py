@@ -29,6 +29,11 @@ def agent(url: str, conf: cfg.ConfigOpts) -> transport.Transport:
     return UnixAgentTransport(path) if path else _amqp(url, conf, "threading")
 
 
+def brokered(url: str) -> bool:
+    """Do messages go through a broker, which can fail apart from the server?"""
+    return _socket_path(url) is None
+
+
 def _socket_path(url: str) -> str | None:
     scheme, separator, path = url.partition("://")
     if not separator or scheme not in ("unix", "rabbit"):

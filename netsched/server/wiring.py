@@ -53,12 +53,14 @@ from netsched.model import liveness, provider
 from netsched.model.provider import ProviderSettings
 from netsched.rpc import agent as rpc
 from netsched.rpc import connect, transport
+from netsched.rpc.echo import Echo
 from netsched.scheduler import grizzly, profile
 from netsched.server.api.app import ApiSettings, Application, make_app
 from netsched.server.api.hooks import NoAuth
 from netsched.server.api.services import Services
 from netsched.server.policies.enforcer import Policy
 from netsched.server.services import health
+from netsched.server.services import trust as trusts
 from netsched.server.services.agent import AgentService
 from netsched.server.services.delivery import DeliveryService, DeliverySettings
 from netsched.server.services.floatingip import FloatingIPService
@@ -66,20 +68,23 @@ from netsched.server.services.health import HealthService
 from netsched.server.services.heartbeat import HeartbeatService, HeartbeatSettings, Wake
 from netsched.server.services.metrics import Counted, MetricsService, Now
 from netsched.server.services.network import NetworkService
+from netsched.server.services.pace import Pace
 from netsched.server.services.port import PortService
 from netsched.server.services.reading import Borrowed, Owned, Reader, Source, own_scope
 from netsched.server.services.router import RouterService
 from netsched.server.services.scheduling import SchedulingService, SchedulingSettings
 from netsched.server.services.status import StatusService
 from netsched.server.services.subnet import SubnetService
-from netsched.server.services.trust import Trust
+from netsched.server.services.trust import BrokerProof, Trust
 from netsched.server.services.upkeep import Process, Retention, UpkeepService
 from netsched.server.services.waiting import WaitingService, WaitSettings
+from netsched.server.services.watch import WatchService
 from netsched.server.workers.bounded import Bounded
 from netsched.server.workers.driver import Driver, Worker
 
 LOG = logging.getLogger(__name__)
 POLL = 1.0  # s: what a lost nudge costs at most
+PRESENCE = 10.0  # s between two looks of a server at itself and the agents, at most
 
 
 @dataclass(frozen=True)
@@ -98,6 +103,7 @@ class Settings:
     waiting: WaitSettings = field(default_factory=WaitSettings)
     host: str = field(default_factory=socket.gethostname)
     role: str = "server"
+    brokered: bool = False  # messages go through a broker, not through a socket of this server
 
 
 class Server:
@@ -118,11 +124,14 @@ class Server:
         self._transport = transport_
         self._serving: transport.Serving | None = None
         to_agents = self._to_agents = rpc.ToAgent(transport_, clock)
-        trust = Trust(clock, settings.heartbeat.interval)
+        pace = Pace(settings.heartbeat.interval, settings.heartbeat.max_beats)
+        trust = self.trust = Trust(clock, pace, settings.brokered)
         others = {(kind, kind): own_scope(source) for kind, source in (more_kinds or {}).items()}
         self.delivery = DeliveryService(database, readers() | others, to_agents, settings.delivery)
         wake = Wake(writer=lambda: beats.nudge(), scheduler=lambda: schedule.nudge())
-        self.heartbeats = HeartbeatService(database, self.delivery, to_agents, trust, settings.heartbeat, wake)
+        self.heartbeats = HeartbeatService(
+            database, self.delivery, to_agents, trust, pace, settings.heartbeat, wake
+        )
         loaded = profile.load(settings.scheduling.profile)
         self.scheduling = SchedulingService(database, loaded, settings.scheduling, trust)
         self.stopping = threading.Event()  # set by `drain`: /readyz says so from then on
@@ -132,12 +141,24 @@ class Server:
         beats = Worker("heartbeat", self.heartbeats.write_batch, clock, settings.write_delay, gap=0.1)
         schedule = Worker("schedule", self.scheduling.run_once, clock, POLL, gap=0.05)
         relay = Worker("relay", self.delivery.relay, clock, POLL)
-        presence = Worker("presence", lambda: self.upkeep.beat(self.driver.status()), clock, 10.0)
+        self.watch = WatchService(database, pace, trust)
+        proof = settings.heartbeat.interval / trusts.PROOFS
+        presence = Worker("presence", self._be_present, clock, min(PRESENCE, proof))
+        watch = Worker("watch", self.watch.look, clock, min(PRESENCE, settings.heartbeat.interval))
         purge = Worker("purge", self.upkeep.purge, clock, 600.0)
-        self.driver = Driver([presence] if settings.role == "api" else [beats, relay, schedule, presence, purge])
+        self.driver = Driver(
+            [presence] if settings.role == "api" else [beats, relay, schedule, presence, watch, purge]
+        )
+        if settings.brokered and settings.role != "api":
+            broker = BrokerProof(Echo(transport_, settings.heartbeat.interval / 2).ping, trust)
+            self.driver.workers.append(Worker("broker", broker.run, clock, proof))
         database.on_commit(relay.nudge)
         database.on_commit(schedule.nudge)
         self.application = self._application(policy, clock, trust)
+
+    def _be_present(self) -> None:
+        self.upkeep.beat(self.driver.status())
+        self.trust.proved(trusts.DATABASE)
 
     def _health(self, clock: clocks.Clock) -> HealthService:
         look = Bounded(lambda: health.look(self.database), clock)
@@ -183,7 +204,9 @@ class Server:
         if self.settings.role != "api":
             handler = rpc.server_handler(self.heartbeats.receive, self.delivery.pull)
             self._serving = self._transport.serve(transport.SERVER, handler)
-        self.upkeep.beat(self.driver.status())
+        self._be_present()
+        if self.settings.role != "api":
+            self.watch.look()  # what agents are told depends on it from the first answer on
         self.driver.start()
 
     def stop(self) -> None:
@@ -264,7 +287,9 @@ def settings_from(conf: Any, role: str) -> Settings:
         base_mac=conf.network.base_mac,
         replicas=conf.scheduler.dhcp_agents_per_network,
         write_delay=conf.heartbeat.write_delay,
-        heartbeat=HeartbeatSettings(interval, limits.dead_after, conf.heartbeat.new_agents_enabled, agree_on),
+        heartbeat=HeartbeatSettings(
+            interval, conf.heartbeat.max_beats, conf.heartbeat.new_agents_enabled, agree_on
+        ),
         delivery=DeliverySettings(conf.delivery.mode, conf.delivery.payload),
         scheduling=SchedulingSettings(chosen, limits, conf.scheduler.unbind_hold),
         retention=Retention(
@@ -277,6 +302,7 @@ def settings_from(conf: Any, role: str) -> Settings:
         waiting=WaitSettings(max(1, conf.server.threads // 2)),
         host=conf.server.host or socket.gethostname(),
         role=role,
+        brokered=connect.brokered(conf.messaging.transport),
     )
 
 

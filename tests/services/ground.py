@@ -12,6 +12,7 @@ from netsched.model import checksum, scope
 from netsched.rpc import agent as rpc
 from netsched.server.services.delivery import DeliveryService, DeliverySettings
 from netsched.server.services.heartbeat import HeartbeatService, HeartbeatSettings, agent_id
+from netsched.server.services.pace import Pace
 from netsched.server.services.reading import own_scope
 from netsched.server.services.trust import Trust
 
@@ -58,9 +59,10 @@ class Ground:
         kinds = {"network": self.networks, "subnet": self.subnets, "port": self.ports}
         readers = {("network", kind): own_scope(source) for kind, source in kinds.items()}
         self.delivery = DeliveryService(database, readers, self.cast, DeliverySettings(**delivery))
-        trust = Trust(SystemClock(), 10.0)
+        self.pace = Pace()
+        self.trust = Trust(SystemClock(), self.pace)
         settings = HeartbeatSettings(agree_on={"mtu": 1450})
-        self.heartbeats = HeartbeatService(database, self.delivery, self.cast, trust, settings)
+        self.heartbeats = HeartbeatService(database, self.delivery, self.cast, self.trust, self.pace, settings)
 
     def beat(self, host: str, **fields: Any) -> rpc.BeatAnswer:
         """One beat through queue and batch; its answer."""

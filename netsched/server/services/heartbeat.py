@@ -24,7 +24,9 @@ from netsched.model import checksum, kinds, liveness, segment
 from netsched.model import scope as scopes
 from netsched.rpc import agent as rpc
 from netsched.server.services import saying
+from netsched.server.services import trust as trusts
 from netsched.server.services.delivery import DeliveryService
+from netsched.server.services.pace import Pace
 from netsched.server.services.trust import Trust
 from netsched.tally import Tally
 
@@ -47,10 +49,13 @@ class Answers(Protocol):
 
 @dataclass(frozen=True)
 class HeartbeatSettings:
-    """Seconds. `agree_on`: settings that agents must share with the server, as name -> our value."""
+    """`interval` in s; see pace.py for `max_beats`.
+
+    `agree_on`: settings that agents must share with the server, as name -> our value.
+    """
 
     interval: float = 10.0
-    lease: float = 40.0
+    max_beats: float = 300.0
     new_agents_enabled: bool = True
     agree_on: dict[str, Any] = field(default_factory=dict)
 
@@ -86,6 +91,7 @@ class HeartbeatService:
         delivery: DeliveryService,
         push: Answers,
         trust: Trust,
+        pace: Pace,
         settings: HeartbeatSettings | None = None,
         wake: Wake | None = None,
     ) -> None:
@@ -93,6 +99,7 @@ class HeartbeatService:
         self._delivery = delivery
         self._push = push
         self._trust = trust
+        self._pace = pace
         self._settings = settings or HeartbeatSettings()
         self._wake = wake or Wake()
         self._queue: deque[rpc.Beat] = deque()
@@ -105,6 +112,7 @@ class HeartbeatService:
         with self._lock:
             if len(self._queue) >= QUEUE_LIMIT:
                 self.beats.add("dropped")
+                self._trust.missed()
                 return  # unanswered, so it comes again
             self._queue.append(beat)
             urgent = beat.echo is None or bool(beat.applied) or len(self._queue) >= BATCH
@@ -119,18 +127,30 @@ class HeartbeatService:
         if more:
             self._wake.writer()
         if not taken:
-            self._trust.heard()
+            self._trust.proved(trusts.WORK)
             return 0
         newest = {agent_id(beat.agent_type, beat.host): beat for beat in taken}  # the last one carries all unanswered
-        batch = self._database.write(lambda tx: self._record(tx, newest))
+        batch = self._write(newest)
         self.beats.add("written", by=len(taken))
-        self._trust.heard()
+        if not more:
+            self._trust.proved(trusts.WORK)
         self._answer(batch)
         if batch.marked or any(self._is_news(batch, beat) for beat in newest.values()):
             self._wake.scheduler()
         return len(taken)
 
     # Recording
+
+    def _write(self, newest: dict[str, rpc.Beat]) -> _Batch:
+        stored = False
+        try:
+            batch = self._database.write(lambda tx: self._record(tx, newest))
+            stored = True
+        finally:
+            if not stored:
+                self._trust.missed()
+        self._trust.proved(trusts.DATABASE)
+        return batch
 
     def _record(self, tx: Transaction, newest: dict[str, rpc.Beat]) -> _Batch:
         ground = beat_table.ground(tx.connection, newest)
@@ -152,7 +172,7 @@ class HeartbeatService:
             row = self._agent_row(tx, id_, beat, known)
             if known is None or any(row[name] != getattr(known, name) for name in _TOLD):
                 rows.append(row)
-            if self._concerns_ports(known, row, batch.ground.now) or _reaches_less(known, row):
+            if self._concerns_ports(known, row) or _reaches_less(known, row):
                 batch.marked.append(id_)
             if beat.capabilities is not None:
                 offers[id_] = beat.capabilities.resources
@@ -168,14 +188,16 @@ class HeartbeatService:
             if wanted or batch.known(batch.beats[id_]) is not None:
                 registration.register(tx.connection, id_, wanted)
 
-    def _concerns_ports(self, known: beat_table.Known | None, row: dict[str, Any], now: datetime.datetime) -> bool:
+    @staticmethod
+    def _concerns_ports(known: beat_table.Known | None, row: dict[str, Any]) -> bool:
         """Is it an L2 agent that is new, back from the dead, or saying something new of itself?"""
         if row["agent_type"] != kinds.L2_AGENT:
             return False
         if known is None or known.sent_at is None:
             return True
-        limits = liveness.Limits.for_interval(self._settings.lease / 4)
-        if liveness.state(known.sent_at, known.sent_at, now, limits) is liveness.State.DEAD:
+        if known.forced_down:
+            return False  # dead all the same; when it is no more, its ports are marked
+        if known.state is liveness.State.DEAD:
             return True
         return any(row[name] != getattr(known, name) for name in ("capabilities", "configurations"))
 
@@ -242,7 +264,9 @@ class HeartbeatService:
             "agent_id": id_,
             "received_at": batch.ground.now,
             "sent_at": sent_at,
-            "lease": self._settings.lease,
+            "present_since": _present_since(known, sent_at),
+            # Who still goes by a longer interval, not having heard of the shorter one, is not judged by that.
+            "lease": max(self._pace.lease, liveness.Limits.for_interval(beat.interval).dead_after),
             "sequence": beat.sequence,
             "load": beat.load,
             "count": count,
@@ -258,6 +282,7 @@ class HeartbeatService:
             if one.released:
                 lost.setdefault(one.agent_id, []).append(one.scope)
         by_address: dict[str, list[rpc.BeatAnswer]] = {}
+        interval, lease = self._pace.interval, self._pace.lease
         for id_, beat in batch.beats.items():
             known = batch.known(beat)
             dropped = sorted({*batch.dropped.get(id_, []), *lost.get(id_, [])})
@@ -267,8 +292,8 @@ class HeartbeatService:
                 sequence=beat.sequence,
                 time=(batch.ground.now - EPOCH).total_seconds(),
                 incarnation=batch.ground.incarnation,
-                interval=self._settings.interval,
-                lease=self._settings.lease,
+                interval=interval,
+                lease=lease,
                 admin_state_up=known.admin_state_up if known else self._settings.new_agents_enabled,
                 lagging=[one for one in lagging.get(id_, []) if one.scope not in dropped],
                 dropped=dropped,
@@ -290,6 +315,14 @@ class HeartbeatService:
 
 
 _TOLD = ("binary", "address", "zone", "version", "boot_id", "capabilities", "configurations", "settings_mismatch")
+
+
+def _present_since(known: beat_table.Known | None, sent_at: datetime.datetime | None) -> datetime.datetime | None:
+    """Since when it has been heard of without a gap of two dead limits, if it is heard of at `sent_at`."""
+    if sent_at is None or known is None or known.sent_at is None or known.present_since is None:
+        return sent_at
+    gap = (sent_at - known.sent_at).total_seconds()
+    return sent_at if gap > 2 * known.lease else known.present_since
 
 
 def _reaches_less(known: beat_table.Known | None, row: dict[str, Any]) -> bool:
