@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     conf = start.configure("netsched-manage", parser.description or "", _passed_on(options))
     try:
-        VERBS[options.verb][0](Database(conf.database.connection), conf)
+        VERBS[options.verb][0](Database(conf.database.connection, statement_timeout=None), conf)
     except errors.NetschedError as error:
         return start.die(str(error))
     return 0

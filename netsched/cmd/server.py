@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
 import os
 import signal
 import socket
 import sys
+import threading
+import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from oslo_config import cfg
 
@@ -15,6 +19,11 @@ from netsched import errors
 from netsched.cmd import start
 from netsched.server import concurrency
 
+if TYPE_CHECKING:
+    from netsched.server.wiring import Server
+
+LOG = logging.getLogger(__name__)
+LEAVE_WITHIN = 60.0  # s to write and send what is left: two statements that time out
 ABOUT = """Serve the Networking API, schedule, and talk to the agents.
 Example: netsched-server --config-file /etc/netsched/netsched.conf"""
 CLI = [
@@ -67,6 +76,8 @@ def fork(conf: start.Conf, sock: socket.socket | None) -> int:
         if pid == 0:
             os._exit(serve(conf, sock))
         children.append(pid)
+    if sock is not None:
+        sock.close()  # or callers would wait here, where nobody answers, once the children listen no more
 
     def stop(*_: object) -> None:
         for child in children:
@@ -86,8 +97,9 @@ def serve(conf: start.Conf, sock: socket.socket | None) -> int:
     """One process: prepare concurrency first, then import and wire everything, then wait for a signal."""
     concurrency.prepare(conf.server.concurrency)
     from netsched.server import wiring
+    from netsched.server.api.v2.health import PATHS
 
-    stopping = start.stop_signal()
+    stopping = start.stop_signal(patient=False)
     try:
         server = wiring.build(conf, role="workers" if sock is None else "server")
         server.start()
@@ -95,16 +107,33 @@ def serve(conf: start.Conf, sock: socket.socket | None) -> int:
         return start.die(str(error))
     http = None
     if sock is not None:
-        http = concurrency.serve_http(conf.server.concurrency, server.application, sock, conf.server.threads)
+        http = concurrency.serve_http(conf.server.concurrency, server.application, sock, conf.server.threads, PATHS)
         host, port = sock.getsockname()[:2]
         print(f"netsched-server: listening on http://{host}:{port}, pid {os.getpid()}", flush=True)
         if conf.api.auth_strategy == "noauth":
             print("netsched-server: noauth: whoever can connect is believed", flush=True)
     start.wait(stopping)
-    if http is not None:
-        http.stop()
-    server.stop()
+    _end(conf, server, http)
     return 0
+
+
+def _end(conf: start.Conf, server: Server, http: concurrency.HttpServer | None) -> None:
+    """In this order: tell load balancers, answer who has asked, write and send what is left. A second signal kills."""
+    server.drain()
+    if http is not None:
+        time.sleep(conf.server.stop_delay)
+        http.stop(conf.server.stop_within)
+    # A database or a broker that is away must not keep a process that nobody needs any more.
+    too_late = threading.Timer(LEAVE_WITHIN, _give_up)
+    too_late.daemon = True
+    too_late.start()
+    server.stop()
+    too_late.cancel()
+
+
+def _give_up() -> None:
+    LOG.error("it did not end within %.0f s; nothing that was acknowledged is lost", LEAVE_WITHIN)
+    os._exit(1)
 
 
 if __name__ == "__main__":

@@ -127,7 +127,7 @@ class Standalone:
     def stop_server(self) -> None:
         """The server alone: agents go on, and look for it."""
         for http in self._http:
-            http.stop()
+            http.stop(STOP_WITHIN)
         self._http.clear()
         self._server.stop()
 

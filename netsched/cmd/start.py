@@ -79,11 +79,18 @@ def _check_values(conf: Conf) -> None:
             getattr(conf[group], option.dest)
 
 
-def stop_signal() -> threading.Event:
-    """An event that SIGTERM and SIGINT set; to be called in the main thread."""
+def stop_signal(patient: bool = True) -> threading.Event:
+    """An event that SIGTERM and SIGINT set; to be called in the main thread. Unless `patient`, a second one kills."""
     stopping = threading.Event()
+
+    def stop(*_: object) -> None:
+        stopping.set()
+        if not patient:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, signal.SIG_DFL)
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
+        signal.signal(number, stop)
     return stopping
 
 

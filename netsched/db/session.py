@@ -19,7 +19,7 @@ from sqlalchemy import event, exc
 
 from netsched import clock as clock_module
 from netsched import errors, trace
-from netsched.db import change
+from netsched.db import change, driver
 from netsched.db.transaction import Repeat, Transaction
 from netsched.tally import Tally
 
@@ -27,6 +27,7 @@ LOG = logging.getLogger(__name__)
 T = TypeVar("T")
 IDLE = 1.0  # s after which a pooled connection is asked whether it still lives
 ATTEMPTS = 12
+PATIENCE = 10.0  # s after which a transaction is not repeated any more: somebody waits for the answer
 # MariaDB 1213 deadlock, 1205 lock wait; PostgreSQL 40001 serialisation, 40P01 deadlock. And what a row refers to was
 # deleted since this transaction read it (1452, 23503): read again, it is gone.
 RETRIED_CODES = {1213, 1205, "40001", "40P01", 1452, "23503"}
@@ -46,12 +47,23 @@ def _parsed(url: str) -> sa.URL:
 
 
 class Database:
-    def __init__(self, url: str, clock: clock_module.Clock | None = None, pool_size: int = 20) -> None:
-        """Connects when first used. Raises Invalid for a URL of no database that we know."""
+    def __init__(
+        self,
+        url: str,
+        clock: clock_module.Clock | None = None,
+        pool_size: int = 20,
+        statement_timeout: float | None = driver.STATEMENT_TIMEOUT,
+    ) -> None:
+        """Connects when first used. Raises Invalid for a URL of no database that we know.
+
+        `statement_timeout`: seconds that a server may take to answer, None for migrations of large tables.
+        """
         self._clock = clock or clock_module.SystemClock()
         self._url = _parsed(url)
         self.dialect = self._url.get_backend_name()
         self._write_lock = threading.Lock() if self.dialect == "sqlite" else contextlib.nullcontext()
+        self._timeout = statement_timeout
+        driver.prepare(self.dialect)
         self._nudges: list[Callable[[], None]] = []
         self.statements = Tally()  # by "read", "write"; begin and commit included
         self._writer = self._engine(pool_size, None if self.dialect == "sqlite" else "READ COMMITTED")
@@ -69,17 +81,15 @@ class Database:
         options: dict[str, Any] = {"pool_pre_ping": False, "pool_recycle": 1800}
         if isolation:
             options["isolation_level"] = isolation
-        if self.dialect == "sqlite":
-            options["connect_args"] = {"timeout": 30, "check_same_thread": False}
+        options["connect_args"] = driver.connect_args(self.dialect, self._timeout)
         options.update(pool_size=pool_size, max_overflow=pool_size)
         if self.dialect != "sqlite":
             options["pool_timeout"] = 30
-        if self.dialect in ("mysql", "mariadb"):
-            options["connect_args"] = {"charset": "utf8mb4"}
         engine = sa.create_engine(self._url, **options)
         if self.dialect == "sqlite":
             event.listen(engine, "connect", self._prepare_sqlite)
         else:
+            event.listen(engine, "connect", lambda dbapi, _: driver.connected(dbapi, self._timeout))
             event.listen(engine, "checkin", self._note_use)
             event.listen(engine, "checkout", self._look_after_idleness)
         return engine
@@ -126,7 +136,7 @@ class Database:
         try:
             with self._reader.connect() as connection:
                 yield connection
-        except exc.DBAPIError as error:
+        except (exc.DBAPIError, exc.TimeoutError) as error:
             raise self._unavailable(error) from error
 
     def on_commit(self, nudge: Callable[[], None]) -> None:
@@ -139,13 +149,17 @@ class Database:
         Raises Unavailable when the database cannot be reached, or when the connection was lost during the commit
         (then nobody knows whether it happened).
         """
+        began = self._clock.monotonic()
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 return self._once(work, attempt)
             except Repeat as lost:
                 LOG.log(logging.ERROR if attempt == ATTEMPTS else logging.DEBUG, "transaction repeated: %s", lost)
+            except exc.TimeoutError as error:
+                raise self._unavailable(error) from error
             except exc.DBAPIError as error:
-                if attempt == ATTEMPTS or not self._repeatable(error):
+                too_late = self._clock.monotonic() - began > PATIENCE
+                if attempt == ATTEMPTS or too_late or not self._repeatable(error):
                     raise self._unavailable(error) from error
                 LOG.debug("transaction repeated: %s", error.orig)
             self._clock.sleep(random.uniform(0, min(0.01 * 2**attempt, 0.5)))
@@ -160,7 +174,7 @@ class Database:
                 transaction.commit()
             except exc.DBAPIError as error:
                 if error.connection_invalidated:
-                    raise errors.Unavailable(reason="The database was lost during a commit.") from error
+                    raise errors.OutcomeUnknown() from error
                 raise
         if open_transaction.changes:
             if request := trace.current():
@@ -175,10 +189,15 @@ class Database:
         return getattr(original, "pgcode", None) or (original.args[0] if original and original.args else None)
 
     def _repeatable(self, error: exc.DBAPIError) -> bool:
+        if driver.timed_out(error.orig):
+            return False
         code = self._code(error)
         return error.connection_invalidated or code in RETRIED_CODES or "database is locked" in str(error.orig)
 
-    def _unavailable(self, error: exc.DBAPIError) -> Exception:
+    def _unavailable(self, error: exc.DBAPIError | exc.TimeoutError) -> Exception:
+        if isinstance(error, exc.TimeoutError):
+            LOG.error("no database connection became free: %s", error)
+            return errors.Unavailable(reason="All connections to the database are in use. Try again.")
         if isinstance(error, exc.OperationalError | exc.InterfaceError) or error.connection_invalidated:
             # The driver's text may hold the URL's user and host, so it goes to the log only.
             LOG.error("database error: %s", error.orig)

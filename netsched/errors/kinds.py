@@ -70,6 +70,12 @@ class Unavailable(NetschedError):
     code = "unavailable"
 
 
+class OutcomeUnknown(Unavailable):
+    """The database was lost during the commit: whether the change happened is not known. Look before you repeat it."""
+
+    code = "database.outcome_unknown"
+
+
 class UnknownCode(NetschedError):
     """{message}"""
 

@@ -9,17 +9,21 @@ from __future__ import annotations
 import logging
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, Protocol
 
 LOG = logging.getLogger(__name__)
 THREADING = "threading"
 EVENTLET = "eventlet"
+CONNECTIONS = 1000  # open ones that an eventlet server takes at once; a green thread each
+LINGER = 0.5  # s for which connections without a request stay open at the end: one may be on its way
+
+Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 class HttpServer(Protocol):
-    def stop(self) -> None:
-        """Take no more connections; requests under way are finished."""
+    def stop(self, timeout: float) -> None:
+        """Take no more connections; requests under way are finished, for at most `timeout` s."""
 
 
 def prepare(kind: str) -> None:
@@ -28,22 +32,6 @@ def prepare(kind: str) -> None:
         import eventlet
 
         eventlet.monkey_patch()
-        _make_psycopg2_cooperate()
-
-
-def _make_psycopg2_cooperate() -> None:
-    """libpq waits in C, where no other green thread gets a turn: not even the one that holds the lock waited for."""
-    import psycopg2.extensions
-    from eventlet.hubs import trampoline
-
-    def wait(connection: Any) -> None:
-        while (state := connection.poll()) != psycopg2.extensions.POLL_OK:
-            if state == psycopg2.extensions.POLL_READ:
-                trampoline(connection.fileno(), read=True)
-            else:
-                trampoline(connection.fileno(), write=True)
-
-    psycopg2.extensions.set_wait_callback(wait)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -57,58 +45,85 @@ def listen(host: str, port: int) -> socket.socket:
     return sock
 
 
-def serve_http(kind: str, application: Callable[..., Any], sock: socket.socket, threads: int) -> HttpServer:
-    """Serve a WSGI application on the socket, in the background, until stopped."""
+def serve_http(
+    kind: str, application: Wsgi, sock: socket.socket, threads: int, probes: Collection[str] = ()
+) -> HttpServer:
+    """Serve a WSGI application on the socket, in the background, until stopped; `threads` requests at once.
+
+    Those for the paths `probes` do not wait until others are done.
+    """
     if kind == EVENTLET:
-        return _Eventlet(application, sock, threads)
-    return _Waitress(application, sock, threads)
+        return _Eventlet(application, sock, threads, probes)
+    from netsched.server.threaded import ThreadedServer  # not before `prepare`
 
-
-class _Waitress:
-    def __init__(self, application: Callable[..., Any], sock: socket.socket, threads: int) -> None:
-        from waitress.server import create_server
-
-        self._server = create_server(
-            application,
-            sockets=[sock],
-            threads=threads,
-            ident="netsched",
-            max_request_body_size=2**24,
-            asyncore_use_poll=True,  # select, the default, ends the server at the first file descriptor above 1023
-        )
-        self._thread = threading.Thread(target=self._run, name="http", daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        try:
-            self._server.run()
-        except OSError as error:
-            LOG.debug("listening ended: %s", error)
-
-    def stop(self) -> None:
-        self._server.close()
-        self._server.task_dispatcher.shutdown(cancel_pending=False, timeout=10)
+    return ThreadedServer(application, sock, threads, probes)
 
 
 class _Eventlet:
-    def __init__(self, application: Callable[..., Any], sock: socket.socket, threads: int) -> None:
+    def __init__(self, application: Wsgi, sock: socket.socket, threads: int, probes: Collection[str]) -> None:
         import eventlet
         import eventlet.wsgi
 
-        green = eventlet.greenio.GreenSocket(sock)
-        quiet = logging.getLogger(f"{__name__}.wsgi")
-        self._pool = eventlet.GreenPool(threads)
+        self._finish = threading.Event()
+        self._pool = eventlet.GreenPool(CONNECTIONS)
         # minimum_chunk_size: eventlet would hold back small chunks of a stream for ever.
         self._thread = eventlet.spawn(
             eventlet.wsgi.server,
-            green,
-            application,
+            _listener(sock, self._finish),
+            _limited(application, threads, frozenset(probes)),
             custom_pool=self._pool,
-            log=quiet,
+            log=logging.getLogger(f"{__name__}.wsgi"),
             log_output=False,
             minimum_chunk_size=1,
         )
 
-    def stop(self) -> None:
-        self._thread.kill()
-        self._pool.waitall()
+    def stop(self, timeout: float) -> None:
+        import eventlet
+
+        self._thread.kill()  # see _listener: it does not end by that
+        eventlet.sleep(min(LINGER, timeout))
+        self._finish.set()
+        with eventlet.Timeout(timeout, False):
+            self._pool.waitall()
+
+
+def _limited(application: Wsgi, most: int, probes: Collection[str]) -> Wsgi:
+    """At most so many at once, probes aside."""
+    room = threading.Semaphore(most)
+
+    def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if environ.get("PATH_INFO") in probes:
+            return application(environ, start_response)
+        with room:
+            return application(environ, start_response)
+
+    return answer
+
+
+def _listener(sock: socket.socket, finish: threading.Event) -> Any:
+    """A listening socket that, when its server is killed, hands out who is connected already, and then closes.
+
+    eventlet's server would cut off at once everybody from whom it has not read a request yet. This one says only after
+    `finish` that there is nobody else, upon which that server closes what is idle and waits for the rest.
+    """
+    import eventlet.greenio
+    from eventlet.support.greenlets import GreenletExit
+
+    class Listener(eventlet.greenio.GreenSocket):
+        ending = False
+
+        def accept(self) -> Any:
+            if not self.ending:
+                try:
+                    return super().accept()
+                except GreenletExit:
+                    self.ending = True
+            try:
+                client, address = self.fd.accept()
+                return eventlet.greenio.GreenSocket(client), address
+            except OSError:  # nobody, or closed before
+                self.close()
+            finish.wait()
+            raise SystemExit
+
+    return Listener(sock)

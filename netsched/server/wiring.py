@@ -62,6 +62,7 @@ from netsched.server.policies.enforcer import Policy
 from netsched.server.services import health
 from netsched.server.services import trust as trusts
 from netsched.server.services.agent import AgentService
+from netsched.server.services.brake import BrakeService
 from netsched.server.services.delivery import DeliveryService, DeliverySettings
 from netsched.server.services.floatingip import FloatingIPService
 from netsched.server.services.health import HealthService
@@ -133,7 +134,8 @@ class Server:
             database, self.delivery, to_agents, trust, pace, settings.heartbeat, wake
         )
         loaded = profile.load(settings.scheduling.profile)
-        self.scheduling = SchedulingService(database, loaded, settings.scheduling, trust)
+        self.brakes = BrakeService(database, trust)
+        self.scheduling = SchedulingService(database, loaded, settings.scheduling, trust, self.brakes, clock)
         self.stopping = threading.Event()  # set by `drain`: /readyz says so from then on
         process = Process(str(uuid.uuid4()), settings.host, settings.role, netsched.__version__, clock.utcnow())
         self.upkeep = UpkeepService(database, process, settings.retention)
@@ -145,9 +147,10 @@ class Server:
         proof = settings.heartbeat.interval / trusts.PROOFS
         presence = Worker("presence", self._be_present, clock, min(PRESENCE, proof))
         watch = Worker("watch", self.watch.look, clock, min(PRESENCE, settings.heartbeat.interval))
+        brakes = Worker("brakes", self.brakes.watch, clock, settings.heartbeat.interval / 2)
         purge = Worker("purge", self.upkeep.purge, clock, 600.0)
         self.driver = Driver(
-            [presence] if settings.role == "api" else [beats, relay, schedule, presence, watch, purge]
+            [presence] if settings.role == "api" else [beats, relay, schedule, brakes, presence, watch, purge]
         )
         if settings.brokered and settings.role != "api":
             broker = BrokerProof(Echo(transport_, settings.heartbeat.interval / 2).ping, trust)
@@ -209,15 +212,32 @@ class Server:
             self.watch.look()  # what agents are told depends on it from the first answer on
         self.driver.start()
 
+    def drain(self) -> None:
+        """It is about to end: say so at /readyz. Everything else goes on."""
+        LOG.info("stopping")
+        self.stopping.set()
+
     def stop(self) -> None:
-        """Take no more, finish what is under way, let go of everything."""
+        """Take no more messages, finish what is under way, leave nothing for others to wait for, let go."""
+        self.stopping.set()
         if self._serving is not None:
             self._serving.stop()
         self.driver.stop()
+        if self.settings.role != "api":
+            self._finish()
         with contextlib.suppress(errors.Unavailable):  # then it is forgotten after an hour
             self.upkeep.leave()
         self._transport.close()
         self.database.dispose()
+
+    def _finish(self) -> None:
+        """Beats that have arrived are written and answered, changes that are committed are sent."""
+        try:
+            while self.heartbeats.write_batch():
+                pass
+            self.delivery.relay()
+        except errors.Unavailable as error:
+            LOG.warning("left to other servers, since %s", error)
 
 
 def readers() -> dict[tuple[str, str], Reader]:
@@ -267,6 +287,7 @@ def settings_from(conf: Any, role: str) -> Settings:
         auto_schedule=conf.scheduler.auto_schedule,
         move_from_dead=conf.scheduler.move_from_dead,
         alternates=conf.scheduler.alternates,
+        move_failing_after=conf.scheduler.move_failing_after,
     )
     chosen = replace(chosen, left_to_operators=_words(read("scheduler", "left_to_operators")))
     agree_on = {
@@ -291,7 +312,7 @@ def settings_from(conf: Any, role: str) -> Settings:
             interval, conf.heartbeat.max_beats, conf.heartbeat.new_agents_enabled, agree_on
         ),
         delivery=DeliverySettings(conf.delivery.mode, conf.delivery.payload),
-        scheduling=SchedulingSettings(chosen, limits, conf.scheduler.unbind_hold),
+        scheduling=SchedulingSettings(chosen, conf.scheduler.unbind_hold, conf.scheduler.max_moves),
         retention=Retention(
             changes=conf.database.keep_changes,
             change_rows=conf.database.keep_change_rows,

@@ -27,6 +27,6 @@ def test_a_process_with_more_than_1024_files_open_is_served_still() -> None:
             assert answer.read() == b"ok"
     finally:
         if server is not None:
-            server.stop()
+            server.stop(10.0)
         for descriptor in held:
             os.close(descriptor)

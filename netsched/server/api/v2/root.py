@@ -59,14 +59,7 @@ def routes(services: Services, max_limit: int, release: str, open_metrics: bool 
     of_agent = openapi.Resource(AGENT, after_list={**dhcp.links, **l3.links})
     v2 = "/v2.0"
     table = [
-        Route("GET", "/", documents.versions, version.VERSIONS, open=True),
-        Route("GET", "/healthz", probes.alive, health.ALIVE, open=True),
-        Route("GET", "/readyz", probes.ready, health.READY, open=True),
-        Route("GET", "/metrics", probes.metrics, health.METRICS, open=open_metrics),
-        Route("GET", v2, documents.resources, version.RESOURCES),
-        Route("GET", f"{v2}/openapi.json", documents.openapi, version.OPENAPI, open=True),
-        Route("GET", f"{v2}/extensions", documents.extensions, version.EXTENSIONS),
-        Route("GET", f"{v2}/extensions/{{alias}}", documents.extension, version.EXTENSION),
+        *_about_itself(v2, documents, probes),
         *_verbs(f"{v2}/networks", networks, of_network),
         Route("GET", f"{v2}/networks/{{id}}/dhcp-agents", networks.dhcp_agents, network.AGENTS),
         Route("GET", f"{v2}/networks/{{id}}/binding-reasons", networks.binding_reasons, network.REASONS),
@@ -98,6 +91,20 @@ def routes(services: Services, max_limit: int, release: str, open_metrics: bool 
     table = [writes.around(r) if r.method != "GET" and r.path.startswith(waited) else r for r in table]
     description = functools.cache(lambda: openapi.document(table, release))
     return table
+
+
+def _about_itself(v2: str, documents: version.Documents, probes: health.Probes) -> list[Route]:
+    """What is there, and how it is."""
+    return [
+        Route("GET", "/", documents.versions, version.VERSIONS, open=True),
+        Route("GET", "/healthz", probes.alive, health.ALIVE, open=True),
+        Route("GET", "/readyz", probes.ready, health.READY, open=True),
+        Route("GET", "/metrics", probes.metrics, health.METRICS, open=probes.open_metrics),
+        Route("GET", v2, documents.resources, version.RESOURCES),
+        Route("GET", f"{v2}/openapi.json", documents.openapi, version.OPENAPI, open=True),
+        Route("GET", f"{v2}/extensions", documents.extensions, version.EXTENSIONS),
+        Route("GET", f"{v2}/extensions/{{alias}}", documents.extension, version.EXTENSION),
+    ]
 
 
 def _verbs(path: str, collection: Collection, described: openapi.Resource) -> list[Route]:
