@@ -36,6 +36,8 @@ class Client:
 
     def __init__(self, adapter: Adapter) -> None:
         self._adapter = adapter
+        self.wait: int | None = None  # s that a change waits until it is in force; None: not at all
+        self.late: list[str] = []  # who was late with the changes that waited, by the server's words
 
     def list(self, path: str, key: str, **filters: Any) -> list[dict[str, Any]]:
         """All objects of a collection; a filter that is None is left out, a sequence means any of."""
@@ -81,6 +83,8 @@ class Client:
     def _send(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         from keystoneauth1 import exceptions
 
+        if self.wait is not None and method != "GET":
+            path = f"{path}?wait=applied&timeout={self.wait}"
         try:
             response = self._adapter.request(
                 path if path == "/" else f"{self._prefix()}{path}",
@@ -95,6 +99,8 @@ class Client:
             raise CommandFailed(f"{error}\n{_NEXT[401]}", EXIT_UNREACHABLE) from error
         if response.status_code >= 400:
             raise CommandFailed(_refusal(response))
+        if response.headers.get("X-Netsched-Applied") == "false":
+            self.late.append(response.headers.get("X-Netsched-Late", "it is not known who is late"))
         return response.json() if response.content else None
 
     def _prefix(self) -> str:

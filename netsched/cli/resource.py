@@ -17,6 +17,7 @@ from netsched.cli.client import Client, CommandFailed, connected, words
 from netsched.cli.formats import Addresses, Alive, Gateway, Structure, UpDown, with_examples
 
 ABSENT = argparse.SUPPRESS
+WAIT, LONGEST_WAIT = 10, 50  # s; a connection has a limit of its own, somewhat above
 # Everything else that is no plain value becomes a Structure.
 _IN_LISTS: Mapping[str, Callable[[Any], Any]] = {"fixed_ips": Addresses, "external_gateway_info": Gateway}
 _FORMATTERS: Mapping[str, Callable[[Any], Any]] = {"alive": Alive, "admin_state_up": UpDown}
@@ -32,6 +33,7 @@ class Kind:
     more: Mapping[str, str]
     name_attribute: str = "name"
     order: tuple[str, ...] = ("name",)
+    delivered: bool = True  # to agents, so that one can wait for it
 
     @property
     def words(self) -> str:
@@ -104,6 +106,25 @@ class Show(show.ShowOne):
         return details(find(connected(self), self.kind, parsed_args))
 
 
+def add_wait(parser: argparse.ArgumentParser, kind: Kind) -> None:
+    if kind.delivered:
+        text = f"Wait until it is in force on the agents, SECONDS at most [{WAIT}]; fails if it is not by then."
+        parser.add_argument("--wait", type=_seconds, nargs="?", const=WAIT, metavar="SECONDS", help=text)
+
+
+def _seconds(text: str) -> int:
+    if not text.isdigit() or int(text) > LONGEST_WAIT:
+        raise argparse.ArgumentTypeError(f"'{text}' is no whole number from 0 to {LONGEST_WAIT}")
+    return int(text)
+
+
+def waiting(one: command.Command, arguments: argparse.Namespace) -> Client:
+    """The client, whose changes wait as --wait asks; the shell says if that was in vain."""
+    client = connected(one)
+    client.wait = getattr(arguments, "wait", None)
+    return client
+
+
 class Create(show.ShowOne):
     """Makes one object and shows it."""
 
@@ -115,6 +136,7 @@ class Create(show.ShowOne):
         if self.has_name:
             parser.add_argument("name", metavar="NAME", help=f"Name of the {self.kind.words}.")
         self.add_options(parser)
+        add_wait(parser, self.kind)
         return parser
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
@@ -124,7 +146,7 @@ class Create(show.ShowOne):
         raise NotImplementedError
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[list[str], list[Any]]:
-        client = connected(self)
+        client = waiting(self, parsed_args)
         name = {"name": parsed_args.name} if self.has_name else {}
         body = {self.kind.singular: {**name, **self.body(client, parsed_args)}}
         return details(client.post(f"/{self.kind.collection}", body)[self.kind.singular])
@@ -140,6 +162,7 @@ class Set(command.Command):
         parser = with_examples(super().get_parser(prog_name))
         add_reference(parser, self.kind)
         self.add_options(parser)
+        add_wait(parser, self.kind)
         return parser
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
@@ -149,7 +172,7 @@ class Set(command.Command):
         raise NotImplementedError
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
-        client = connected(self)
+        client = waiting(self, parsed_args)
         body = self.body(client, parsed_args)
         if not body:
             raise CommandFailed(f"Nothing to change was given. See: netsched {self.kind.words} {self.verb} --help")
@@ -165,10 +188,11 @@ class Delete(command.Command):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = with_examples(super().get_parser(prog_name))
         add_reference(parser, self.kind, nargs="+")
+        add_wait(parser, self.kind)
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
-        client, failures = connected(self), []
+        client, failures = waiting(self, parsed_args), []
         for reference in parsed_args.reference:
             try:
                 one = argparse.Namespace(**{**vars(parsed_args), "reference": reference})

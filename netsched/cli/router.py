@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from netsched.cli import options, resource
-from netsched.cli.client import Client, CommandFailed, connected
+from netsched.cli.client import Client, CommandFailed
 from netsched.cli.resource import ABSENT, Kind
 
 ROUTER = Kind(
@@ -144,7 +144,7 @@ class _Action(resource.Set):
     path: str
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
-        client = connected(self)
+        client = resource.waiting(self, parsed_args)
         router = resource.find(client, ROUTER, parsed_args)
         client.put(f"/routers/{router['id']}/{self.path}", self.body(client, parsed_args))
 

@@ -63,7 +63,11 @@ class Shell(app.App):
 
     def run_subcommand(self, argv: list[str]) -> int:
         result: int = super().run_subcommand(argv)
-        return int(getattr(self.failure, "exit_code", result))
+        late = self._client.late if self._client is not None else []
+        if late:
+            listed = "\n".join(f"  {who}" for said in late for who in said.split("; "))
+            self.stderr.write(f"It is done, but not yet in force:\n{listed}\n")
+        return int(getattr(self.failure, "exit_code", result or bool(late)))
 
 
 def main(argv: list[str] | None = None, **streams: Any) -> int:
