@@ -26,11 +26,13 @@ AGENT = Kind(
         "version": "Version",
         "heartbeat_timestamp": "Last heartbeat",
         "started_at": "Started",
+        "forced_down": "Forced down",
         "load": "Load",
         "description": "Description",
     },
     name_attribute="host",
     order=("agent_type", "host"),
+    delivered=False,
 )
 
 
@@ -68,22 +70,27 @@ class Show(resource.Show):
 
 
 class Set(resource.Set):
-    """Enable, disable or describe an agent.
+    """Enable, disable or describe an agent; mark it down, or up again.
 
-    A disabled one gets nothing new; what it serves stays where it is.
+    A disabled one gets nothing new; what it serves stays where it is. One that is forced down is dead at once for the
+    servers, whatever it says, and what it serves moves; until it is marked up it gets nothing.
 
     examples:
       netsched agent set node-1 --disable
       netsched agent set node-1 --enable --description 'new power supply'
+      netsched agent set node-1 --type 'L3 agent' --force-down
+      netsched agent set node-1 --type 'L3 agent' --up
     """
 
     kind = AGENT
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
         options.add_common(parser)
+        text = "It is dead, whatever it says; or no longer so."
+        options.add_switch(parser, "forced_down", ("--force-down", "--up"), text)
 
     def body(self, client: Client, arguments: argparse.Namespace) -> dict[str, Any]:
-        return resource.given(arguments, "description", "admin_state_up")
+        return resource.given(arguments, "description", "admin_state_up", "forced_down")
 
 
 class Delete(resource.Delete):

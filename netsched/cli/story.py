@@ -19,6 +19,8 @@ _DONE = {
     "agent-update": "agent changed",
     "agent-enable": "agent enabled",
     "agent-disable": "agent disabled",
+    "agent-force-down": "agent marked down",
+    "agent-force-up": "agent marked up",
     "agent-delete": "agent deleted",
 }
 

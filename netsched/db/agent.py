@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from netsched.db import base
+from netsched.db.interest import interest
 from netsched.db.transaction import Transaction
 from netsched.model import liveness
 
@@ -94,7 +95,7 @@ def list_(connection: sa.Connection, where: sa.ColumnElement[bool] | None = None
     """Agents in the REST API's format, by id; `where` is a condition on `agent`. One statement."""
     beat_columns = [agent_beat.c[name] for name in ("received_at", "sent_at", "lease", "load", "last_error")]
     rows = connection.execute(
-        sa.select(agent, *beat_columns, base.now().label("now"))
+        sa.select(agent, *beat_columns, base.now().label("now"), sa.case((_behind, 1), else_=0).label("behind"))
         .outerjoin_from(agent, agent_beat, agent_beat.c.agent_id == agent.c.id)
         .where(sa.true() if where is None else where)
         .order_by(agent.c.id)
@@ -108,9 +109,20 @@ def by_ids(connection: sa.Connection, ids: Collection[str]) -> dict[str, dict[st
 
 
 def update(tx: Transaction, agent_id: str, changes: dict[str, Any]) -> bool:
-    """False when there is no such agent. `changes`: admin_state_up, description; the rest is the agent's own."""
-    news = DUE if changes.get("admin_state_up") else {}
-    return bool(tx.execute(sa.update(agent).where(agent.c.id == agent_id).values({**changes, **news})).rowcount)
+    """False when there is no such agent. `changes`: admin_state_up, description, and forced_down as it is stored; the
+    rest is the agent's own. Who marked it down first stays the one who did.
+    """
+    values = dict(changes)
+    down = changes.get("forced_down")
+    if down is not None:
+        values["forced_down"] = sa.func.coalesce(agent.c.forced_down, sa.literal(down, base.Json))
+    if changes.get("admin_state_up") or ("forced_down" in changes and down is None):
+        values |= DUE
+    return bool(tx.execute(sa.update(agent).where(agent.c.id == agent_id).values(values)).rowcount)
+
+
+# It owes an acknowledgement: one look into an index for each agent.
+_behind = sa.exists().where(interest.c.agent_id == agent.c.id, interest.c.behind_since.is_not(None))
 
 
 def _as_rest(row: Any) -> dict[str, Any]:
@@ -129,11 +141,13 @@ def _as_rest(row: Any) -> dict[str, Any]:
         "heartbeat_timestamp": _time(row.sent_at or row.received_at),
         "configurations": row.configurations,
         "description": row.description,
-        "resources_synced": None,
+        "resources_synced": not row.behind and not row.last_error,
         "state": state.value,
         "load": row.load or {},
         "capabilities": row.capabilities,
         "version": row.version,
+        "forced_down": row.forced_down is not None,
+        "forced_down_by": row.forced_down,
         "last_error": row.last_error or _mismatch(row.settings_mismatch),
     }
 

@@ -38,7 +38,7 @@ Object = dict[str, Any]  # in the REST API's format
 
 
 class _Message(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
 
 
 class Interest(_Message):

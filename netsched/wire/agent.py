@@ -32,6 +32,8 @@ class Agent(Resource):
     load: Annotated[types.Free, UNSORTED]
     capabilities: Annotated[types.Free, UNSORTED]
     version: Annotated[types.Text, READ_ONLY]
+    forced_down: Annotated[types.Boolean, WRITABLE]
+    forced_down_by: Annotated[types.Free | None, UNSORTED]
     last_error: Annotated[types.Text | None, UNSORTED]
 
 

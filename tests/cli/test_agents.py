@@ -57,6 +57,18 @@ def test_agents_are_disabled_and_deleted(served: Deployment) -> None:
     assert served.run("agent", "show", "node-2").code == 1
 
 
+def test_agents_are_marked_down_and_up_again(served: Deployment) -> None:
+    (host,) = holders(served)
+    assert served.run("agent", "set", host, "--type", "DHCP agent", "--force-down").code == 0
+    shown = served.run("agent", "show", host, "--type", "DHCP agent", "-f", "json").json
+    assert (shown["state"], shown["forced_down"]) == ("dead", True)
+    assert shown["forced_down_by"]["request_id"].startswith("req-")
+    assert [one["Host"] for one in served.run("agent", "list", "--dead", "-f", "json").json] == [host]
+    assert served.run("agent", "set", host, "--type", "DHCP agent", "--up").code == 0
+    shown = served.run("agent", "show", host, "--type", "DHCP agent", "-f", "json").json
+    assert (shown["state"], shown["forced_down"], shown["forced_down_by"]) == ("alive", False, None)
+
+
 def test_bind_and_unbind_by_hand(served: Deployment) -> None:
     (first,) = holders(served)
     other = {"node-1": "node-2", "node-2": "node-1"}[first]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 
 import pytest
@@ -37,7 +38,7 @@ def test_an_agent_as_clients_know_it(world: World, service: AgentService) -> Non
     assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", found["created_at"])
     assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", found["heartbeat_timestamp"])
     shown = ("agent_type", "topic", "availability_zone", "admin_state_up", "alive", "state", "resources_synced")
-    assert [found[name] for name in shown] == ["DHCP agent", "dhcp_agent", "z1", True, True, "alive", None]
+    assert [found[name] for name in shown] == ["DHCP agent", "dhcp_agent", "z1", True, True, "alive", True]
     with pytest.raises(errors.AgentNotFound):
         service.get(OPERATOR, "nobody")
 
@@ -105,3 +106,44 @@ def test_a_deleted_agent_gives_back_what_it_held(world: World, service: AgentSer
     assert [(slot["state"], slot["agent_id"]) for slot in world.slots(net)] == [("unbound", None)]
     with pytest.raises(errors.AgentNotFound):
         service.delete(OPERATOR, agent_id)
+
+
+def test_an_agent_is_forced_down_by_somebody_and_up_again(world: World, service: AgentService) -> None:
+    agent_id = world.agent("h1")
+    found = service.update(OPERATOR, agent_id, {"forced_down": True})
+    assert (found["state"], found["alive"], found["forced_down"]) == ("dead", False, True)
+    by = found["forced_down_by"]
+    assert (by["user_id"], by["project_id"], by["request_id"]) == ("anna", "ops", "req-1")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", by["at"])
+    world.beat(agent_id)
+    assert service.get(OPERATOR, agent_id)["state"] == "dead"
+    other = dataclasses.replace(OPERATOR, user_id="monitor")
+    assert service.update(other, agent_id, {"forced_down": True})["forced_down_by"] == by  # who was first
+    found = service.update(OPERATOR, agent_id, {"forced_down": False, "admin_state_up": True})
+    assert (found["state"], found["forced_down"], found["forced_down_by"]) == ("alive", False, None)
+    made = [(row["action"], row["user_id"]) for row in world.rows(decision)]
+    assert sorted(made) == [
+        ("agent-enable", "anna"),
+        ("agent-force-down", "anna"),
+        ("agent-force-down", "monitor"),
+        ("agent-force-up", "anna"),
+    ]
+
+
+def test_what_waited_for_an_agent_is_looked_at_when_it_is_up_again(world: World, service: AgentService) -> None:
+    agent_id = world.agent("h1", kind="Linux bridge agent")
+
+    def due() -> bool:
+        return any(row["ports_due_at"] is not None for row in world.rows(agents.agent))
+
+    service.update(OPERATOR, agent_id, {"forced_down": True})
+    assert not due()
+    service.update(OPERATOR, agent_id, {"forced_down": False})
+    assert due()
+
+
+def test_listing_shows_and_finds_those_forced_down(world: World, service: AgentService) -> None:
+    for host in ("h1", "h2"):
+        service.update(OPERATOR, world.agent(host), {"forced_down": host == "h2"})
+    assert hosts(service, filters={"forced_down": (True,)}) == ["h2"]
+    assert hosts(service, filters={"alive": (True,)}) == ["h1"]

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import datetime
+import logging
 from collections.abc import Callable
 from typing import Any
 
 from netsched import errors
 from netsched.db import agent as agents
-from netsched.db import decision, manual
+from netsched.db import base, decision, manual
 from netsched.db.session import Database
 from netsched.db.transaction import Transaction
 from netsched.model.principal import Principal
 from netsched.model.query import Query
+
+LOG = logging.getLogger(__name__)
 
 
 class AgentService:
@@ -37,27 +41,48 @@ class AgentService:
     def update(
         self, principal: Principal, agent_id: str, changes: dict[str, Any], if_match: int | None = None
     ) -> dict[str, Any]:
-        """Agents have no revision number, so `if_match` guards nothing here. Disabling moves nothing by itself."""
-        action = "agent-update"
-        if "admin_state_up" in changes:
-            action = "agent-enable" if changes["admin_state_up"] else "agent-disable"
+        """Agents have no revision number, so `if_match` guards nothing here. Disabling moves nothing by itself.
+
+        One that is forced down is dead for everybody from the next scheduler's round on, whatever it says.
+        """
 
         def work(tx: Transaction) -> None:
-            if changes and not agents.update(tx, agent_id, changes):
+            stored = changes
+            if "forced_down" in changes:
+                stored = {**changes, "forced_down": _by(principal, tx.now) if changes["forced_down"] else None}
+            if not agents.update(tx, agent_id, stored):
                 raise errors.AgentNotFound(id=agent_id)
             record = {"changes": changes}
-            decision.insert(
-                tx, [decision.Decision("agent", agent_id, None, action, 0, agent_id, None, record, principal)]
-            )
+            made = [
+                decision.Decision("agent", agent_id, None, action, 0, agent_id, None, record, principal)
+                for action in _actions(changes)
+            ]
+            decision.insert(tx, made)
 
         if changes:
             self._database.write(work)
+            LOG.info("agent %s: %s by user %s", agent_id, ", ".join(_actions(changes)), principal.user_id)
         return self.get(principal, agent_id)
 
     def delete(self, principal: Principal, agent_id: str, if_match: int | None = None) -> None:
         """What it held goes back to the scheduler in the same transaction. An agent that lives comes back, empty."""
         if not self._database.write(lambda tx: manual.delete_agent(tx, agent_id, principal)):
             raise errors.AgentNotFound(id=agent_id)
+
+
+def _actions(changes: dict[str, Any]) -> list[str]:
+    """What an operator did, as decisions name it."""
+    words = {"admin_state_up": ("agent-disable", "agent-enable"), "forced_down": ("agent-force-up", "agent-force-down")}
+    return [words[name][value] for name, value in changes.items() if name in words] or ["agent-update"]
+
+
+def _by(principal: Principal, at: datetime.datetime) -> dict[str, str]:
+    return {
+        "user_id": principal.user_id,
+        "project_id": principal.project_id,
+        "request_id": principal.request_id,
+        "at": base.timestamp(at),
+    }
 
 
 def _matches(name: str, agent: dict[str, Any], accepted: tuple[Any, ...]) -> bool:
