@@ -48,7 +48,7 @@ class Outcome:
     def summary(self, principal: Principal) -> str:
         """Who is late, in one line of ASCII; "" for nobody. Others than administrators learn no host's name."""
         if principal.is_admin:
-            said = list(dict.fromkeys(f"{_who(one)}: {one.reason[:REASON]}" for one in self.late))
+            said = list(dict.fromkeys(f"{_who(one)}: {one.reason[:REASON].replace(';', ',')}" for one in self.late))
         else:
             counted = Counter((one.agent_type or "agent", one.plain) for one in self.late)
             said = [f"{count} {kind}: {plain}" for (kind, plain), count in counted.items()]
