@@ -20,11 +20,11 @@ from typing import Any
 
 from netsched import errors
 from netsched.db import binding, decision, placement
-from netsched.db.agent import UNLIMITED
+from netsched.db.agent import UNLIMITED, judged
 from netsched.db.session import Database
 from netsched.db.transaction import Transaction
 from netsched.model import liveness, segment
-from netsched.model.scheduling import Assignment, Plan, SlotView, Snapshot
+from netsched.model.scheduling import FAILING, Assignment, Plan, SlotView, Snapshot
 
 LOG = logging.getLogger(__name__)
 CHUNK = 250  # assignments in a transaction: short enough for others to get in between, long enough to be cheap
@@ -36,7 +36,6 @@ class Basis:
 
     snapshot: Snapshot
     snapshot_record: Mapping[str, Any]
-    limits: liveness.Limits
     record: Callable[[Assignment], Mapping[str, Any]]
 
 
@@ -93,7 +92,6 @@ class _Application:
     def _write(self, tx: Transaction, assignments: list[Assignment]) -> list[Refusal]:
         agent_ids = {a.agent_id for a in assignments} | {a.request.moving_from or a.agent_id for a in assignments}
         check = _Check(
-            self._basis.limits,
             self._views,
             placement.targets(tx.connection, agent_ids),
             placement.slots(tx.connection, {_resource(a.request.slot) for a in assignments}, locked=True),
@@ -133,12 +131,10 @@ class _Check:
 
     def __init__(
         self,
-        limits: liveness.Limits,
         views: Mapping[str, Any],
         targets: Mapping[str, placement.Target],
         slots: Mapping[tuple[str, str], list[dict[str, Any]]],
     ) -> None:
-        self._limits = limits
         self._views = views
         self._targets = targets
         self._slots = slots
@@ -156,9 +152,14 @@ class _Check:
     def placement(self, assignment: Assignment) -> placement.Placement:
         rows = self._slots[_resource(assignment.request.slot)]
         target = self._targets[assignment.agent_id]
-        return placement.Placement(
-            self._row(assignment), target, placement.next_epoch(rows), tuple(assignment.alternates)
-        )
+        epoch, failed_on = placement.next_epoch(rows), self._failed_on(assignment)
+        return placement.Placement(self._row(assignment), target, epoch, tuple(assignment.alternates), failed_on)
+
+    def _failed_on(self, assignment: Assignment) -> dict[str, str]:
+        """Who has failed to apply it by now, since it last worked."""
+        slot, row = assignment.request.slot, self._row(assignment)
+        just_now = {row["agent_id"]: row["error"]} if row["agent_id"] and row["error"] else {}
+        return {**slot.failed_on, **just_now}
 
     def _row(self, assignment: Assignment) -> dict[str, Any]:
         slot = assignment.request.slot
@@ -180,8 +181,15 @@ class _Check:
         source = assignment.request.moving_from
         if source is None or source not in self._targets:
             return None
-        if beat_token(self._targets[source].sent_at) != self._views[source].beat:
+        if assignment.request.cause == FAILING:
+            return None if self._row(assignment)["error"] else "its agent has applied it by now"
+        agent = self._targets[source]
+        if agent.forced_down is not None:
+            return None
+        if beat_token(agent.sent_at) != self._views[source].beat:
             return "the agent it was to move from has been heard of"
+        if judged(agent) is not liveness.State.DEAD:
+            return "the agent it was to move from is not forced down any more"
         return None
 
     def _unfit(self, assignment: Assignment) -> str | None:
@@ -190,7 +198,7 @@ class _Check:
             return "the agent has been deleted"
         if not target.admin_state_up:
             return "the agent has been disabled"
-        state = liveness.state(target.sent_at, target.created_at, target.now, self._limits)
+        state = judged(target)
         if state is not self._views[assignment.agent_id].state and state is not liveness.State.ALIVE:
             return f"the agent is {state.value} by now"
         missing = segment.missing(self._row(assignment)["requires"] or (), target.reaches)

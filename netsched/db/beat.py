@@ -43,10 +43,11 @@ class Known:
 
 @dataclass(frozen=True)
 class Ground:
-    """What a batch stands on: the database's time, the log's incarnation, and the agents already known."""
+    """What a batch stands on: the database's time, the log's incarnation and position, and the agents already known."""
 
     now: datetime.datetime
     incarnation: str
+    position: int
     known: dict[tuple[str, str], Known]
 
 
@@ -63,12 +64,12 @@ def ground(connection: sa.Connection, agents: Collection[str]) -> Ground:
     names = ("sent_at", "lease", "present_since", "count", "checksum")
     beat_columns = [agent_beat.c[name] for name in names]
     rows = connection.execute(
-        sa.select(base.now().label("now"), log_state.c.incarnation, agent, *beat_columns)
+        sa.select(base.now().label("now"), log_state.c.incarnation, log_state.c.position, agent, *beat_columns)
         .add_columns(sa.case((owes, 1), else_=0).label("owes"))
         .select_from(log_state.outerjoin(agent, agent.c.id.in_(mine)).outerjoin(agent_beat, its_beat))
     ).all()
     known = {(row.agent_type, row.host): _known(row) for row in rows if row.id is not None}
-    return Ground(now=rows[0].now, incarnation=rows[0].incarnation, known=known)
+    return Ground(rows[0].now, rows[0].incarnation, rows[0].position, known)
 
 
 def _known(row: Any) -> Known:

@@ -21,6 +21,8 @@ from netsched.model import scope, segment
 IDLE = "idle"  # not wanted now
 UNBOUND = "unbound"  # wanted
 BOUND = "bound"
+# What is said of a slot while it is with one holder, or waits for one; null for the next.
+TOLD = ("hold_until", "reason", "error", "error_since", "failed_on")
 
 binding = sa.Table(
     "binding",
@@ -41,7 +43,8 @@ binding = sa.Table(
     sa.Column("reason", base.Text, nullable=True),  # why it is unbound, or what its own ports lack
     sa.Column("error", base.Text, nullable=True),  # the agent's message, when it fails to apply
     sa.Column("error_since", base.DateTime, nullable=True),  # without a break; of this holder
-    sa.Column("failed_on", base.Json, nullable=True),  # agents it was moved away from since it last worked: [id]
+    # Agents it was moved away from since it last worked, each with its message: {id: message}.
+    sa.Column("failed_on", base.Json, nullable=True),
     sa.Column("bound_at", base.DateTime, nullable=True),
     # When the ports that the resource owns want checking; null: they are as they should be.
     sa.Column("ports_due_at", base.DateTime, nullable=True),
@@ -49,6 +52,7 @@ binding = sa.Table(
     sa.Index("ix_binding_agent_id", "agent_id"),
     sa.Index("ix_binding_state", "state", "resource_id"),
     sa.Index("ix_binding_ports_due_at", "ports_due_at"),
+    sa.Index("ix_binding_error_since", "error_since"),
 )
 
 # An operator took the resource off that agent: it does not come back until bound there by hand.
@@ -113,7 +117,7 @@ def unwant(tx: Transaction, resource_type: str, resource_id: str) -> None:
         "state": IDLE,
         "requires": [],
         "ports_due_at": base.now(),
-        **dict.fromkeys(("hold_until", "reason", "error")),
+        **dict.fromkeys(TOLD),
     }
     active = sa.update(binding).where(where, binding.c.state != IDLE).values(epoch=binding.c.epoch + 1, **idle)
     if tx.execute(active.where(binding.c.extra.is_(False))).rowcount:
@@ -174,7 +178,7 @@ def emptied() -> dict[str, Any]:
         "epoch": binding.c.epoch + 1,
         "state": sa.case((binding.c.extra, IDLE), else_=UNBOUND),
         "ports_due_at": base.now(),
-        **dict.fromkeys(("hold_until", "reason", "error")),
+        **dict.fromkeys(TOLD),
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
@@ -29,6 +29,8 @@ class Target:
     reaches: tuple[str, ...]
     created_at: datetime.datetime
     sent_at: datetime.datetime | None
+    lease: float | None
+    forced_down: Mapping[str, str] | None
     now: datetime.datetime
     free: Mapping[str, int]  # per resource class; one that is absent is unlimited and has no claim row yet
 
@@ -41,6 +43,7 @@ class Placement:
     target: Target
     epoch: int
     alternates: tuple[str, ...] = ()
+    failed_on: Mapping[str, str] = field(default_factory=dict)  # agents it is to leave alone, with what they said
 
     @property
     def scope(self) -> str:
@@ -52,7 +55,7 @@ def targets(connection: sa.Connection, agent_ids: Collection[str]) -> dict[str, 
     rows = connection.execute(
         sa.select(
             *(agent.c[name] for name in ("id", "agent_type", "host", "admin_state_up", "created_at", "capabilities")),
-            *(agent_beat.c.sent_at, base.now().label("now")),
+            *(agent.c.forced_down, agent_beat.c.sent_at, agent_beat.c.lease, base.now().label("now")),
             *(agent_claim.c.resource_class, (agent_claim.c.capacity - agent_claim.c.used).label("left")),
         )
         .outerjoin_from(agent, agent_beat, agent_beat.c.agent_id == agent.c.id)
@@ -131,8 +134,11 @@ def _write_slots(tx: Transaction, placements: Sequence[Placement]) -> None:
         "alternates": by_resource({p.row["resource_id"]: list(p.alternates) for p in placements}, table.c.alternates),
         "state": binding.BOUND,
         "bound_at": base.now(),
-        **dict.fromkeys(("hold_until", "reason", "error")),
+        **dict.fromkeys(binding.TOLD),
     }
+    if any(p.failed_on for p in placements):
+        failed_on = {p.row["resource_id"]: dict(p.failed_on) or None for p in placements}
+        values["failed_on"] = by_resource(failed_on, table.c.failed_on)
     # The epoch grows with every change of holder and of state, so it guards them all.
     guard = [(p.row["resource_id"], p.row["slot"], p.row["epoch"]) for p in placements]
     where = (

@@ -29,6 +29,12 @@ class AgentNotFound(NotFound):
     code = "agent.not_found"
 
 
+class BrakeNotFound(NotFound):
+    """No brake is on in zone {zone}."""
+
+    code = "brake.not_found"
+
+
 class ExtensionNotFound(NotFound):
     """Extension {id} could not be found."""
 

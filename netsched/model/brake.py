@@ -98,7 +98,7 @@ class Brake:
 
     def reason(self) -> str:
         return (
-            f"the brake of zone {self.zone} is on: {self.silent} of {self.total} agents ({self.agent_type}) are silent, "
+            f"the brake of zone {self.zone} is on: {self.silent} of {self.total} agents ({self.agent_type}) silent, "
             f"so the network is suspected; netsched brake release --zone {self.zone} lets it move"
         )
 

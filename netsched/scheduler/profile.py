@@ -14,7 +14,10 @@ FILTERS = "netsched.scheduler.filters"
 WEIGHERS = "netsched.scheduler.weighers"
 
 # The cheap and telling ones first: the first that rejects is the reason people read.
-ALL_FILTERS = ("agent_type", "alive", "admin_up", "mode", "already_hosting", "failed", "zone_hints", "reach", "capacity")
+ALL_FILTERS = (
+    *("agent_type", "alive", "admin_up", "mode"),
+    *("already_hosting", "failed", "zone_hints", "reach", "capacity"),
+)
 
 # Zone spread outweighs load by so much that a full agent in a free zone beats an empty one beside a replica.
 SPREAD = 10.0

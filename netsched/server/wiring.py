@@ -163,9 +163,13 @@ class Server:
         self.upkeep.beat(self.driver.status())
         self.trust.proved(trusts.DATABASE)
 
+    def _broker_trouble(self) -> str | None:
+        proves = self.settings.role != "api"  # which hears no messages, so that none can come back
+        return self._to_agents.trouble() or (self.trust.lacks(trusts.BROKER) if proves else None)
+
     def _health(self, clock: clocks.Clock) -> HealthService:
         look = Bounded(lambda: health.look(self.database), clock)
-        return HealthService(look, self._to_agents.trouble, self.stopping.is_set, self.driver.ended)
+        return HealthService(look, self._broker_trouble, self.stopping.is_set, self.driver.ended)
 
     def _metrics(self, clock: clocks.Clock, trust: Trust) -> MetricsService:
         def read() -> gauges.Gauges:
@@ -180,7 +184,7 @@ class Server:
             self.scheduling.placements,
             self.scheduling.refusals,
         )
-        now = Now(Bounded(read, clock), self.driver.ages, self._to_agents.trouble, trust, self.stopping.is_set)
+        now = Now(Bounded(read, clock), self.driver.ages, self._broker_trouble, trust, self.stopping.is_set)
         return MetricsService(netsched.__version__, clock, counted, now)
 
     def _application(self, policy: Policy, clock: clocks.Clock, trust: Trust) -> Application:

@@ -55,8 +55,10 @@ LOADED = profile.assemble(
 
 
 class World:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, lease: float = LIMITS.dead_after) -> None:
+        """`lease`: seconds without a beat (none comes by itself) after which an agent is dead."""
         self.database = database
+        self.lease = lease
         self._vnis = itertools.count(1)
         database.write(lambda tx: change.start(tx, "incarnation-1"))
 
@@ -82,7 +84,7 @@ class World:
 
         def work(tx: Any) -> None:
             tx.execute(sa.insert(agent).values(row))
-            beat = {"agent_id": agent_id, "received_at": base.now(), "sent_at": base.now(), "load": {}}
+            beat = {"agent_id": agent_id, "received_at": base.now(), "sent_at": base.now(), "load": {}, "lease": self.lease}
             tx.execute(sa.insert(agent_beat).values(beat))
             if claims:
                 tx.execute(sa.insert(agent_claim).values(claims))
@@ -184,7 +186,7 @@ class World:
 
     def snapshot(self, **options: Any) -> Snapshot:
         with self.database.read() as connection:
-            return snapshot.take(connection, LIMITS, **options)
+            return snapshot.take(connection, **options)
 
     def plan(self, found: Snapshot) -> Plan:
         return engine.plan(found, LOADED, SETTINGS)
@@ -192,7 +194,7 @@ class World:
     def apply(self, found: Snapshot, plan: Plan, chunk: int = 250) -> list[Refusal]:
         hosts = explain.hosts(found)
         record = lambda assignment: explain.record(assignment, found.seed, hosts)  # noqa: E731
-        return apply(self.database, plan, Basis(found, replay.to_json(found, SETTINGS), LIMITS, record), chunk)
+        return apply(self.database, plan, Basis(found, replay.to_json(found, SETTINGS), record), chunk)
 
     def round(self) -> list[Refusal]:
         found = self.snapshot()

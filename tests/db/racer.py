@@ -9,18 +9,16 @@ import sqlalchemy as sa
 
 from netsched.db import binding
 from netsched.db.session import Database
-from netsched.model.liveness import Limits
 from netsched.server.services.scheduling import SchedulingService, SchedulingSettings
 from tests.db.placements import LOADED, SETTINGS
 
-LIMITS = Limits.for_interval(600)  # nobody beats here, and nobody is to die of that
 PAGE = 500  # smaller pages than usual: more rounds, more races
 
 
 def race(url: str, start: float, limit: float) -> int:
     """Schedule until nothing is open; returns how many slots this process placed. Raises what a caller would see."""
     database = Database(url, pool_size=2)
-    service = SchedulingService(database, LOADED, SchedulingSettings(SETTINGS, LIMITS, page=PAGE))
+    service = SchedulingService(database, LOADED, SchedulingSettings(SETTINGS, page=PAGE))
     placed = 0
     open_slots = sa.select(sa.func.count()).where(binding.binding.c.state == binding.UNBOUND)
     time.sleep(max(0.0, start - time.time()))

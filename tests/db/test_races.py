@@ -26,7 +26,7 @@ LIMIT = 240.0  # s; takes 20 on two idle cores
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("database_url", ["postgresql", "mariadb"], indirect=True)
 def test_sixteen_schedulers_race_for_5000_slots(database: Database, database_url: str) -> None:
-    world = World(database)
+    world = World(database, lease=3600)
     for number in range(AGENTS):
         world.agent(f"h{number:02}", network=CAPACITY)
     for _ in range(NETWORKS // 500):

@@ -55,7 +55,7 @@ def test_slots_of_dead_agents_come_with_siblings_and_alternates(world: World) ->
     assert (slot.slot, slot.agent_id, slot.epoch) == (0, before[0]["agent_id"], before[0]["epoch"])
     assert slot.siblings == (before[1]["agent_id"],)
     assert set(slot.alternates) == {first, second, third} - {slot.agent_id}
-    assert world.snapshot(trust=False).slots == ()
+    assert world.snapshot(wanted=snapshot.Wanted(trust=False)).slots == ()
 
 
 def test_an_extra_stays_with_a_dead_agent(world: World) -> None:

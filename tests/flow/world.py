@@ -136,7 +136,7 @@ class World:
             replicas=options.get("replicas", 1),
             heartbeat=HeartbeatSettings(interval=INTERVAL),
             delivery=options.get("delivery", DeliverySettings()),
-            scheduling=SchedulingSettings(options.get("profile", profile.Settings()), LIMITS, unbind_hold=10.0),
+            scheduling=SchedulingSettings(options.get("profile", profile.Settings()), unbind_hold=10.0),
             host="server",
         )
         segment.configure(self.database, self.settings.provider)
@@ -186,7 +186,7 @@ class World:
         for _ in range(round(seconds / STEP)):
             self.clock.advance(STEP)
             for server in list(self.servers):
-                for worker in server.driver.workers[:4]:
+                for worker in server.driver.workers[:5]:
                     worker.run()
                     assert worker.status()["last_error"] is None, worker.status()
                 self.transport.deliver_all()

@@ -7,7 +7,6 @@ import sqlalchemy as sa
 from netsched.db import binding
 from netsched.db.decision import decision, plan
 from netsched.db.session import Database
-from netsched.model import liveness
 from netsched.scheduler import engine, profile, replay
 from netsched.server.services.scheduling import SchedulingService, SchedulingSettings
 from tests.db.placements import DHCP, World
@@ -15,10 +14,10 @@ from tests.db.placements import DHCP, World
 
 def test_a_thousand_stored_decisions_come_out_the_same(sqlite_database: Database) -> None:
     database = sqlite_database
-    world = World(database)
+    world = World(database, lease=3600)
     for number in range(12):
         world.agent(f"h{number}", zone=f"z{number % 3}", thing=200)
-    settings = SchedulingSettings(profile.Settings(), liveness.Limits())
+    settings = SchedulingSettings(profile.Settings())
     service = SchedulingService(database, profile.load(settings.profile), settings)
     for wave in range(8):
 

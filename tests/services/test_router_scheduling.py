@@ -15,7 +15,7 @@ from netsched.model import kinds
 from netsched.scheduler import profile
 from netsched.server.services.agent import AgentService
 from netsched.server.services.scheduling import SchedulingService, SchedulingSettings
-from tests.db.placements import LIMITS, LOADED, OPERATOR, SETTINGS, World
+from tests.db.placements import LOADED, OPERATOR, SETTINGS, World
 
 L3 = kinds.L3_AGENT
 
@@ -27,7 +27,7 @@ def world(database: Database) -> World:
 
 @pytest.fixture
 def service(database: Database) -> SchedulingService:
-    return SchedulingService(database, LOADED, SchedulingSettings(SETTINGS, LIMITS))
+    return SchedulingService(database, LOADED, SchedulingSettings(SETTINGS))
 
 
 def reasons(service: SchedulingService, router: str) -> dict[str, Any]:
@@ -139,7 +139,7 @@ def test_binding_by_hand_is_one_agent_at_a_time(world: World, service: Schedulin
 
 
 def test_a_router_never_returns_by_itself_where_an_operator_took_it_away(world: World, database: Database) -> None:
-    brief = SchedulingService(database, LOADED, SchedulingSettings(SETTINGS, LIMITS, unbind_hold=0))
+    brief = SchedulingService(database, LOADED, SchedulingSettings(SETTINGS, unbind_hold=0))
     first = world.agent("h1", L3)
     (router,) = world.routers(1)
     brief.run_once()
@@ -176,7 +176,7 @@ def test_binding_by_hand_checks_the_agent_and_the_router(world: World, service: 
 
 def test_routers_can_be_left_to_operators(world: World, database: Database) -> None:
     settings = profile.Settings(left_to_operators=("router",))
-    service = SchedulingService(database, LOADED, SchedulingSettings(settings, LIMITS))
+    service = SchedulingService(database, LOADED, SchedulingSettings(settings))
     world.agent("h1")
     first, second = world.agent("h1", L3), world.agent("h2", L3)
     router, net = *world.routers(1), *world.networks(1)

@@ -14,7 +14,7 @@ from netsched.db.session import Database
 from netsched.scheduler import engine, replay
 from netsched.server.services.agent import AgentService
 from netsched.server.services.scheduling import SchedulingService, SchedulingSettings
-from tests.db.placements import LIMITS, LOADED, OPERATOR, SETTINGS, World
+from tests.db.placements import LOADED, OPERATOR, SETTINGS, World
 from tests.statements import counted
 
 
@@ -25,7 +25,7 @@ def world(database: Database) -> World:
 
 @pytest.fixture
 def service(database: Database) -> SchedulingService:
-    return SchedulingService(database, LOADED, SchedulingSettings(SETTINGS, LIMITS))
+    return SchedulingService(database, LOADED, SchedulingSettings(SETTINGS))
 
 
 def reasons(service: SchedulingService, net: str) -> dict[str, Any]:
@@ -98,7 +98,7 @@ def test_without_trust_in_ones_own_ears_nobody_is_dead(world: World, database: D
     world.round()
     world.agent("h2")
     world.silent(dead)
-    doubting = SchedulingService(database, LOADED, SchedulingSettings(SETTINGS, LIMITS), trust=lambda: False)
+    doubting = SchedulingService(database, LOADED, SchedulingSettings(SETTINGS), trust=lambda: False)
     assert doubting.run_once() == 0
     assert world.holders(net) == [dead]
 
@@ -106,7 +106,7 @@ def test_without_trust_in_ones_own_ears_nobody_is_dead(world: World, database: D
 def test_pages_are_all_visited(world: World, database: Database) -> None:
     world.agent("h1")
     world.networks(25, replicas=2)
-    paged = SchedulingService(database, LOADED, SchedulingSettings(SETTINGS, LIMITS, page=7, chunk=3))
+    paged = SchedulingService(database, LOADED, SchedulingSettings(SETTINGS, page=7, chunk=3))
     assert paged.run_once() == 25
     world.agent("h2")
     assert paged.run_once() == 25
@@ -173,7 +173,7 @@ def test_binding_by_hand(world: World, service: SchedulingService) -> None:
 def test_a_hold_that_is_over_lets_the_scheduler_place_elsewhere(world: World, database: Database) -> None:
     first = world.agent("h1")
     (net,) = world.networks(1)
-    brief = SchedulingService(database, LOADED, SchedulingSettings(SETTINGS, LIMITS, unbind_hold=0))
+    brief = SchedulingService(database, LOADED, SchedulingSettings(SETTINGS, unbind_hold=0))
     brief.run_once()
     brief.unbind(OPERATOR, first, "network", net)
     assert brief.run_once() == 0  # barred from the only agent

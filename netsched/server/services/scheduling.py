@@ -1,7 +1,7 @@
 """Scheduling: the round that places what wants a place, and what operators ask and do about it.
 
-A round is snapshot -> plan -> apply. What apply refuses (somebody was faster, an agent is gone) is planned again on a
-new snapshot; what stays without a place stays open, with its reason on it.
+A round is snapshot -> brakes -> plan -> apply. What apply refuses (somebody was faster, an agent is gone) is planned
+again on a new snapshot; what stays without a place stays open, with its reason on it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from netsched import errors
+from netsched.clock import Clock, SystemClock
 from netsched.db import agent as agents
 from netsched.db import (
     apply,
@@ -28,11 +29,13 @@ from netsched.db import (
     unplaced,
 )
 from netsched.db.session import Database
-from netsched.db.snapshot import Span
-from netsched.model import kinds, liveness
+from netsched.db.snapshot import Span, Wanted
+from netsched.model import brake, kinds
 from netsched.model.principal import Principal
 from netsched.model.scheduling import Plan, Snapshot, Unplaced
 from netsched.scheduler import engine, explain, profile, replay
+from netsched.server.services.brake import BrakeService
+from netsched.server.services.turns import Turns
 from netsched.tally import Tally
 
 LOG = logging.getLogger(__name__)
@@ -73,11 +76,14 @@ KINDS: Mapping[str, Kind] = {
 
 @dataclass(frozen=True)
 class SchedulingSettings:
-    """`unbind_hold`: seconds for which a slot emptied by hand is left to the operator. `page`: slots per snapshot."""
+    """`unbind_hold`: seconds for which a slot emptied by hand is left to the operator. `page`: slots per snapshot.
+
+    `max_moves`: per second.
+    """
 
     profile: profile.Settings = field(default_factory=profile.Settings)
-    limits: liveness.Limits = field(default_factory=liveness.Limits)
     unbind_hold: float = 60.0
+    max_moves: float = 500.0
     page: int = snapshot.LIMIT
     chunk: int = apply.CHUNK
 
@@ -89,82 +95,109 @@ class SchedulingService:
         loaded: profile.Profile,
         settings: SchedulingSettings,
         trust: Callable[[], bool] = lambda: True,
+        brakes: BrakeService | None = None,
+        clock: Clock | None = None,
     ) -> None:
-        """`trust`: may this server believe that silent agents are dead? While it may not, nothing moves."""
+        """`trust`: may this server believe that silent agents are dead? While it may not, only those move that somebody
+        has forced down."""
         self._database = database
         self._profile = loaded
         self._settings = settings
         self._trust = trust
+        self._brakes = brakes or BrakeService(database)
+        self._turns = Turns(settings.max_moves, clock or SystemClock())
         self.placements, self.refusals = Tally(), Tally()  # each by resource type and cause
 
     def run_once(self) -> int:
         """Place what can be placed, then see to the ports that go with it. Returns how many were placed."""
-        found = self._snapshot(Span())
+        wanted = self._wanted()
+        found = self._snapshot(Span(), wanted)
         if len(found.slots) < self._settings.page:
-            placed = self._settle(found, Span())
+            placed = self._settle(found, Span(), wanted)
         else:
-            # Servers that begin at different places seldom plan the same slots.
-            start = (str(uuid.uuid4()), "", 0)
-            placed = self._sweep(Span(after=start)) + self._sweep(Span(until=start))
+            placed = self._sweeps(wanted)
         dhcp_port.reconcile(self._database)
         router_port.reconcile(self._database)
         rebinding.reconcile(self._database)
         return placed
 
-    def _sweep(self, span: Span) -> int:
+    def _wanted(self) -> Wanted:
+        # Reading much in order to move little would cost more than the wait.
+        return Wanted(self._trust(), self._turns.worth_it(), failing_after=self._settings.profile.move_failing_after)
+
+    def _sweeps(self, wanted: Wanted) -> int:
+        """More than a page. First what no other living agent holds, of everything: a page's order is its own."""
+        # Servers that begin at different places seldom plan the same slots.
+        start = (str(uuid.uuid4()), "", 0)
+        passes = [replace(wanted, alone=True), wanted] if wanted.moves else [wanted]
+        return sum(self._sweep(span, one) for one in passes for span in (Span(after=start), Span(until=start)))
+
+    def _sweep(self, span: Span, wanted: Wanted) -> int:
         """All of the span, page by page."""
         placed = 0
         while True:
-            found = self._snapshot(span)
-            placed += self._settle(found, span)
+            found = self._snapshot(span, wanted)
+            placed += self._settle(found, span, wanted)
             if len(found.slots) < self._settings.page:
                 return placed
             span = Span(snapshot.key(found.slots[-1]), span.until)
+            wanted = replace(wanted, moves=wanted.moves and self._turns.worth_it())
+            if wanted.alone and not wanted.moves:
+                return placed
 
-    def _snapshot(self, span: Span) -> Snapshot:
+    def _snapshot(self, span: Span, wanted: Wanted) -> Snapshot:
+        """With the brakes as they are judged by it: kept first, so that no server moves what another one holds."""
         with self._database.read() as connection:
-            return snapshot.take(connection, self._settings.limits, span, self._settings.page, self._trust())
+            found = snapshot.take(connection, wanted, span, self._settings.page)
+        # Asked again after the look: a stop within it would make everybody look dead.
+        found = replace(found, trusted=wanted.trust and self._trust())
+        if found.trusted:
+            judged = brake.judge(found.brakes, found.agents, found.now)
+            self._brakes.keep(found.brakes, judged)
+            found = replace(found, brakes=judged)
+        return self._turns.limit(found)
 
-    def _settle(self, found: Snapshot, span: Span) -> int:
+    def _settle(self, found: Snapshot, span: Span, wanted: Wanted) -> int:
         """One page, again and again while others interfere; then store why the rest is open."""
         placed = stalemates = 0
         while found.slots:
-            settings = self._settings.profile
-            if not self._trust():
-                settings = replace(settings, move_from_dead=False)
-            plan = engine.plan(found, self._profile, settings)
-            refusals = apply.apply(self._database, plan, self._basis(found, settings), self._settings.chunk)
+            plan = engine.plan(found, self._profile, self._settings.profile)
+            refusals = apply.apply(self._database, plan, self._basis(found), self._settings.chunk)
             done = len(plan.assignments) - len(refusals)
-            self._count(plan, refusals)
             placed += done
+            self._count(found, plan, refusals)
             stalemates = 0 if done else stalemates + 1
             left = plan.unplaced + tuple(Unplaced(r.assignment.request, {}, r.reason) for r in refusals)
             if not refusals or stalemates == STALEMATES:
                 self._note(found, left)
                 break
-            found = self._snapshot(span)
+            found = self._snapshot(span, wanted)
         if placed:
             LOG.info("networks and routers placed on agents: %d", placed)
         return placed
 
-    def _count(self, plan: Plan, refusals: Sequence[apply.Refusal]) -> None:
+    def _count(self, found: Snapshot, plan: Plan, refusals: Sequence[apply.Refusal]) -> None:
         refused = {id(refusal.assignment) for refusal in refusals}
+        moves = []
         for one in plan.assignments:
             tally = self.refusals if id(one) in refused else self.placements
-            tally.add(one.request.slot.resource_type, "new" if one.request.moving_from is None else "dead")
+            tally.add(one.request.slot.resource_type, one.request.cause or "new")
+            if one.request.moving_from is not None and id(one) not in refused:
+                moves.append(one.request)
+        self._turns.take(found, moves)
 
-    def _basis(self, found: Snapshot, settings: profile.Settings) -> apply.Basis:
+    def _basis(self, found: Snapshot) -> apply.Basis:
         hosts = explain.hosts(found)
         return apply.Basis(
             snapshot=found,
-            snapshot_record=replay.to_json(found, settings),
-            limits=self._settings.limits,
+            snapshot_record=replay.to_json(found, self._settings.profile),
             record=lambda assignment: explain.record(assignment, found.seed, hosts),
         )
 
     def _note(self, found: Snapshot, left: tuple[Unplaced, ...]) -> None:
         hosts = explain.hosts(found)
-        news = unplaced.note(self._database, left, lambda one: explain.record(one, found.seed, hosts))
+        lasting = [one for one in left if not one.for_now]
+        news = unplaced.note(self._database, lasting, lambda one: explain.record(one, found.seed, hosts))
         for reason, count in Counter(one.reason for one in news).items():
             LOG.warning("networks and routers without an agent: %d (%s)", count, reason)
 

@@ -22,11 +22,14 @@ def upgrade() -> None:
         sa.Column("silent", sa.Integer(), nullable=False),
         sa.Column("total", sa.Integer(), nullable=False),
         sa.Column("released", base.Json, nullable=True),
+        sa.Column("population", base.Json, nullable=False),
+        sa.Column("lease", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("zone", "agent_type", name=op.f("pk_brake")),
     )
     op.add_column("agent", sa.Column("forced_down", base.Json, nullable=True))
     op.add_column("agent_beat", sa.Column("present_since", base.DateTime, nullable=True))
     op.add_column("binding", sa.Column("error_since", base.DateTime, nullable=True))
     op.add_column("binding", sa.Column("failed_on", base.Json, nullable=True))
+    op.create_index("ix_binding_error_since", "binding", ["error_since"], unique=False)
     op.add_column("change", sa.Column("request_id", sa.String(length=100), nullable=True))
     # ### end Alembic commands ###
