@@ -13,6 +13,7 @@ from netsched.db import change, holder
 from netsched.db.session import Database
 from netsched.model import scope as scopes
 from netsched.rpc import agent as rpc
+from netsched.server.services import pulling, returning
 from netsched.server.services.reading import Reader
 from netsched.tally import Tally
 
@@ -167,41 +168,51 @@ class DeliveryService:
     # Pull
 
     def pull(self, request: rpc.PullRequest) -> rpc.PullAnswer:
-        """What changed in each scope since the agent's position, or all of it. Not held: said so, nothing more."""
+        """What changed in each scope since the agent's position, or all of it. Not held: said so, nothing more.
+
+        Scopes beyond what one answer should hold are left out: the agent asks again.
+        """
         self.pulls.add()
+        asked = {item.scope: item for item in request.items}
         with self._database.read() as connection:
             state = change.state(connection)
-            asked = {item.scope: item for item in request.items}
             agent_id = agent_table.id_of(connection, request.agent_type, request.host)
             held = holder.held_by(connection, agent_id, asked) if agent_id else {}
             positions = change.positions(connection, held)
-            # Positions are read; the content after them, so that it is at least as new.
-            known = request.incarnation == state.incarnation
-            ranges = {
-                scope: (asked[scope].position, positions.get(scope, 0))
-                for scope in held
-                if known and state.floor <= asked[scope].position <= positions.get(scope, 0) and asked[scope].position
-            }
-            since = change.since(connection, ranges)
-            changed = self._changed(connection, {scope: found.entries for scope, found in since.items()})
-            whole = self._whole(connection, [scope for scope in held if scope not in ranges])
-            requests = {scope: found.requests for scope, found in since.items()} | change.lately(connection, whole)
+        # Positions are read; the content after them, so that it is at least as new.
+        known = request.incarnation == state.incarnation
+        ahead = [scope for scope, item in asked.items() if item.position > positions.get(scope, state.position)]
+        if known and ahead and returning.restored_before(self._database, request, state.position):
+            return self.pull(request)
+        shares = pulling.share(held, asked, positions, state.floor, known)
+        content, requests = self._content(shares)
         pulled = [rpc.PulledScope(scope=scope, held=False) for scope in asked if scope not in held]
-        for scope, one in held.items():
-            full = scope not in ranges
-            upserts, removals = _filtered((whole[scope], {}) if full else changed[scope], one.filter)
+        for scope, (upserts, removals) in content.items():
+            upserts, removals = _filtered((upserts, removals), held[scope].filter)
             pulled.append(
                 rpc.PulledScope(
                     scope=scope,
-                    epoch=one.epoch,
+                    epoch=held[scope].epoch,
                     position=positions.get(scope, 0),
-                    full=full,
+                    full=scope in shares.whole,
                     upserts=upserts,
                     removals=removals,
                     requests=list(requests.get(scope, ())),
                 )
             )
         return rpc.PullAnswer(incarnation=state.incarnation, scopes=pulled)
+
+    def _content(
+        self, shares: pulling.Shares
+    ) -> tuple[dict[str, tuple[Upserts, Removals]], Mapping[str, Sequence[str]]]:
+        """Of each scope that is answered: what is sent, and the requests that made it so."""
+        with self._database.read() as connection:
+            since = change.since(connection, shares.changed)
+            content = self._changed(connection, {scope: found.entries for scope, found in since.items()})
+            whole = self._whole(connection, shares.whole)
+            requests = {scope: found.requests for scope, found in since.items()} | change.lately(connection, whole)
+        content |= {scope: (upserts, {}) for scope, upserts in whole.items()}
+        return content | {scope: ({}, {}) for scope in shares.unchanged}, requests
 
     # Heartbeat answers
 

@@ -12,7 +12,7 @@ import threading
 import uuid
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from netsched import errors
@@ -23,7 +23,7 @@ from netsched.db.transaction import Transaction
 from netsched.model import checksum, kinds, liveness, segment
 from netsched.model import scope as scopes
 from netsched.rpc import agent as rpc
-from netsched.server.services import saying
+from netsched.server.services import returning, saying
 from netsched.server.services import trust as trusts
 from netsched.server.services.delivery import DeliveryService
 from netsched.server.services.pace import Pace
@@ -33,6 +33,7 @@ from netsched.tally import Tally
 LOG = logging.getLogger(__name__)
 QUEUE_LIMIT = 20_000
 BATCH = 500
+SLOWEST = 3600.0  # s: no interval that an agent goes by is longer, whatever it says
 IN_FLIGHT = 2.0  # s for which a pushed change is not yet named as lagging
 EPOCH = datetime.datetime(1970, 1, 1)
 # An agent's id follows from its type and host, so two servers that meet it at once write the same row.
@@ -79,6 +80,8 @@ class _Batch:
     dropped: dict[str, list[str]] = field(default_factory=dict)
     owed: list[holder.Behind] = field(default_factory=list)
     marked: list[str] = field(default_factory=list)  # agents with news for what is on their hosts
+    current: set[str] = field(default_factory=set)  # agents that have started, with copies of all they acknowledged
+    restored: bool = False  # the database was, and a new incarnation has begun
 
     def known(self, beat: rpc.Beat) -> beat_table.Known | None:
         return self.ground.known.get((beat.agent_type, beat.host))
@@ -131,6 +134,8 @@ class HeartbeatService:
             return 0
         newest = {agent_id(beat.agent_type, beat.host): beat for beat in taken}  # the last one carries all unanswered
         batch = self._write(newest)
+        if batch.restored:
+            returning.report(batch.ground.incarnation)
         self.beats.add("written", by=len(taken))
         if not more:
             self._trust.proved(trusts.WORK)
@@ -154,7 +159,10 @@ class HeartbeatService:
 
     def _record(self, tx: Transaction, newest: dict[str, rpc.Beat]) -> _Batch:
         ground = beat_table.ground(tx.connection, newest)
-        batch = _Batch(newest, ground)
+        anew = returning.restored(tx, newest, ground)
+        ground = replace(ground, incarnation=anew or ground.incarnation)
+        newest = returning.believable(newest, ground.incarnation)
+        batch = _Batch(newest, ground, restored=anew is not None)
         saying.store(tx, newest)  # first, since who writes a port locks it before anything of an agent
         self._introduce(tx, batch)
         self._acknowledge(tx, batch)
@@ -163,6 +171,7 @@ class HeartbeatService:
         owing = [id_ for id_, beat in newest.items() if (known := batch.known(beat)) is None or known.owes]
         if owing:
             batch.owed = holder.behind(tx.connection, owing, IN_FLIGHT)
+        batch.current = returning.current(tx, newest, ground)
         return batch
 
     def _introduce(self, tx: Transaction, batch: _Batch) -> None:
@@ -174,7 +183,7 @@ class HeartbeatService:
                 rows.append(row)
             if self._concerns_ports(known, row) or _reaches_less(known, row):
                 batch.marked.append(id_)
-            if beat.capabilities is not None:
+            if beat.capabilities is not None and (known is None or known.capabilities != row["capabilities"]):
                 offers[id_] = beat.capabilities.resources
                 if known is None or known.capabilities.get("interests") != row["capabilities"]["interests"]:
                     interests[id_] = _wishes(beat.capabilities)
@@ -257,7 +266,8 @@ class HeartbeatService:
         known = batch.known(beat)
         sent_at = known.sent_at if known else None
         if beat.echo is not None:
-            judged = min(EPOCH + datetime.timedelta(seconds=beat.echo), batch.ground.now)
+            now = (batch.ground.now - EPOCH).total_seconds()
+            judged = EPOCH + datetime.timedelta(seconds=min(max(beat.echo, 0.0), now))
             sent_at = judged if sent_at is None else max(sent_at, judged)
         count, total = batch.counts[id_]
         return {
@@ -266,7 +276,7 @@ class HeartbeatService:
             "sent_at": sent_at,
             "present_since": _present_since(known, sent_at),
             # Who still goes by a longer interval, not having heard of the shorter one, is not judged by that.
-            "lease": max(self._pace.lease, liveness.Limits.for_interval(beat.interval).dead_after),
+            "lease": max(self._pace.lease, liveness.Limits.for_interval(min(beat.interval, SLOWEST)).dead_after),
             "sequence": beat.sequence,
             "load": beat.load,
             "count": count,
@@ -276,7 +286,9 @@ class HeartbeatService:
     # Answering
 
     def _answer(self, batch: _Batch) -> None:
-        lagging, notices = self._delivery.on_beats(batch.owed)
+        # What was on its way to an earlier life of an agent is not on its way to this one.
+        owed = [replace(one, fresh=False) if one.agent_id in batch.current else one for one in batch.owed]
+        lagging, notices = self._delivery.on_beats(owed)
         lost: dict[str, list[str]] = {}
         for one in batch.owed:
             if one.released:
@@ -298,7 +310,8 @@ class HeartbeatService:
                 lagging=[one for one in lagging.get(id_, []) if one.scope not in dropped],
                 dropped=dropped,
                 notices=notices.get(id_, []),
-                send_all=(beat.count, beat.checksum) != batch.counts[id_],
+                send_all=not beat.restoring and (beat.count, beat.checksum) != batch.counts[id_],
+                current=id_ in batch.current,
                 introduce=known is None and beat.capabilities is None,
             )
             by_address.setdefault(beat.address, []).append(answer)
