@@ -59,8 +59,8 @@ def unfit(program: Program, conf: start.Conf) -> str | None:
     return None
 
 
-def settings_from(conf: start.Conf) -> dict[str, Any]:
-    """[agent], as the keywords of agents.base.settings.KindSettings."""
+def settings_from(conf: start.Conf, on_lease_lost: str) -> dict[str, Any]:
+    """[agent], as the keywords of agents.base.settings.KindSettings. `on_lease_lost` is the kind's own."""
     return {
         "host": conf.agent.host or socket.gethostname(),
         "state_dir": pathlib.Path(conf.agent.state_dir),
@@ -71,5 +71,6 @@ def settings_from(conf: start.Conf) -> dict[str, Any]:
         "agent": AgentSettings(
             workers=conf.agent.workers,
             serve_when_admin_down=conf.agent.enable_services_on_agents_with_admin_state_down,
+            on_lease_lost=on_lease_lost,
         ),
     }

@@ -26,7 +26,7 @@ def build(conf: start.Conf, transport_: transport.Transport, clock_: clock.Clock
 
 def settings_from(conf: start.Conf) -> dhcp.DhcpAgentSettings:
     return dhcp.DhcpAgentSettings(
-        **agent.settings_from(conf),
+        **agent.settings_from(conf, conf.dhcp.on_lease_lost),
         mtu=conf.network.underlay_mtu,
         dhcp=compute.Settings(
             dns_domain=conf.network.dns_domain,

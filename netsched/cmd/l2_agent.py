@@ -25,7 +25,7 @@ def build(conf: start.Conf, transport_: transport.Transport, clock_: clock.Clock
 
 def settings_from(conf: start.Conf) -> l2.L2AgentSettings:
     return l2.L2AgentSettings(
-        **agent.settings_from(conf),
+        **agent.settings_from(conf, conf.linux_bridge.on_lease_lost),
         mtu=conf.network.underlay_mtu,
         local_ip=conf.linux_bridge.local_ip,
         vxlan_port=conf.linux_bridge.vxlan_port,

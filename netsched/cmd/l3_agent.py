@@ -28,7 +28,8 @@ def build(conf: start.Conf, transport_: transport.Transport, clock_: clock.Clock
 def settings_from(conf: start.Conf) -> l3.L3AgentSettings:
     """A router's external network is joined to this host by its L2 agent, so both reach the same."""
     able = l2.abilities(l2_agent.settings_from(conf))
-    return l3.L3AgentSettings(**agent.settings_from(conf), mtu=conf.network.underlay_mtu, reaches=able.reaches)
+    shared = agent.settings_from(conf, conf.l3.on_lease_lost)
+    return l3.L3AgentSettings(**shared, mtu=conf.network.underlay_mtu, reaches=able.reaches)
 
 
 if __name__ == "__main__":

@@ -81,8 +81,17 @@ class Site:
         self._closing.callback(host.close)
         return host
 
-    def add_node(self, name: str, kinds: Sequence[str] = ("dhcp", "l3", "l2"), physical: Sequence[str] = ()) -> Node:
-        """A host with agents of these kinds, and an uplink (ext0, ext1, ...) to each physical network."""
+    def add_node(
+        self,
+        name: str,
+        kinds: Sequence[str] = ("dhcp", "l3", "l2"),
+        physical: Sequence[str] = (),
+        more: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> Node:
+        """A host with agents of these kinds, and an uplink (ext0, ext1, ...) to each physical network.
+
+        `more`: options of its agents, by group.
+        """
         host = self.bare_host(name)
         address = f"{UNDERLAY}{len(self.nodes) + 1}"
         cable = self.fabric("underlay").connect(host, "eth0")
@@ -95,7 +104,7 @@ class Site:
         self._offer_api(host)
         for kind in kinds:
             node.agents[kind] = self.deployment.add_agent(
-                name, "linux", prefix=host.argv, kind=kind, local_ip=address, physical=interfaces
+                name, "linux", prefix=host.argv, kind=kind, local_ip=address, physical=interfaces, more=more
             )
         return node
 
