@@ -91,7 +91,10 @@ def _facts(slot: Record, decision: Record, hosts: Mapping[str, str]) -> Iterator
     if decision.get("alternates"):
         yield "Alternates", ", ".join(hosts.get(one, one) for one in decision["alternates"])
     if slot.get("error"):
-        yield "Error", slot["error"]
+        since = f"since {slot['error_since']}: " if slot.get("error_since") else ""
+        yield "Error", f"{since}{slot['error']}"
+    for one in slot.get("failed_on") or ():
+        yield "Failed before", f"on {_host(one, hosts)}: {one.get('message')}"
 
 
 def _chosen(slot: Record, decision: Record) -> str | None:

@@ -5,6 +5,7 @@ Every server judges, and the first to see a change writes it: a row is changed o
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -32,6 +33,11 @@ brake = sa.Table(
 )
 
 SUSPECT = Limits().suspect_after / Limits().dead_after  # of a lease
+
+
+def time(connection: sa.Connection) -> datetime.datetime:
+    """The database's: what brakes are judged by."""
+    return connection.execute(sa.select(base.now())).scalar_one()
 
 
 def list_(connection: sa.Connection, agent_types: Collection[str] | None = None) -> list[Brake]:

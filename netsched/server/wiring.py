@@ -49,7 +49,7 @@ from netsched.db import port as port_table
 from netsched.db import router as router_table
 from netsched.db import subnet as subnet_table
 from netsched.db.session import Database
-from netsched.model import liveness, provider
+from netsched.model import provider
 from netsched.model.provider import ProviderSettings
 from netsched.rpc import agent as rpc
 from netsched.rpc import connect, transport
@@ -197,7 +197,10 @@ class Server:
             floatingip=FloatingIPService(database, settings.base_mac),
             agent=AgentService(database),
             scheduling=self.scheduling,
-            status=StatusService(database, netsched.__version__, self.driver.status, self._to_agents.health),
+            status=StatusService(
+                database, netsched.__version__, self.driver.status, self._to_agents.health, self.brakes.list, trust.why
+            ),
+            brakes=self.brakes,
             delivery=WaitingService(database, clock, settings.waiting, self.stopping.is_set),
             health=self._health(clock),
             metrics=self._metrics(clock, trust),
@@ -283,7 +286,6 @@ def settings_from(conf: Any, role: str) -> Settings:
     opts.register(conf)
     read = _with_old_names(conf, LOG.warning)
     interval = float(read("heartbeat", "interval"))
-    limits = liveness.Limits.for_interval(interval)
     chosen = profile.configured(
         str(read("scheduler", "profile")),
         filters=tuple(conf.scheduler.filters) if conf.scheduler.filters else None,

@@ -22,6 +22,7 @@ from netsched.server.api.hooks import NoAuth
 from netsched.server.api.services import Services
 from netsched.server.policies.enforcer import Policy
 from netsched.server.services.agent import AgentService
+from netsched.server.services.brake import BrakeService
 from netsched.server.services.floatingip import FloatingIPService
 from netsched.server.services.health import Found, HealthService
 from netsched.server.services.heartbeat import agent_id
@@ -59,6 +60,7 @@ class Api:
         self._agents = Ground(database)
         loaded = profile.load(profile.configured("least_loaded"))
         self.scheduling = SchedulingService(database, loaded, SchedulingSettings())
+        brakes = BrakeService(database)
         services = Services(
             network=NetworkService(database, PROVIDER),
             subnet=SubnetService(database, 1),
@@ -67,7 +69,8 @@ class Api:
             floatingip=FloatingIPService(database),
             agent=AgentService(database),
             scheduling=self.scheduling,
-            status=StatusService(database, "test", list, lambda: "ok"),
+            status=StatusService(database, "test", list, lambda: "ok", brakes.list, lambda: None),
+            brakes=brakes,
             delivery=WaitingService(database, FakeClock(), WaitSettings(4, (1.0, 10.0))),
             health=HealthService(lambda: Found("9999", 0.0), lambda: None, lambda: False, list),
             metrics=MetricsService("test", SystemClock(), _counted(database), _now(database)),

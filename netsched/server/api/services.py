@@ -62,6 +62,13 @@ class Status(Protocol):
     def status(self, principal: Principal) -> Object: ...
 
 
+class Brakes(Protocol):
+    def list(self, principal: Principal) -> list[Object]: ...
+
+    def release(self, principal: Principal, zone: str, released: bool) -> Any:
+        """The zone's brakes, as in `list`."""
+
+
 class Health(Protocol):
     def alive(self) -> Object: ...
 
@@ -105,6 +112,7 @@ class Services:
     agent: Updates
     scheduling: Scheduling
     status: Status
+    brakes: Brakes
     delivery: Delivery
     health: Health
     metrics: Metrics

@@ -25,4 +25,6 @@ RULES = [
     rule("get_server", ADMIN, "See the processes of the server", "GET", "/v2.0/servers"),
     rule("get_metrics", ADMIN, "Read the metrics, unless [api] open_metrics lets everybody", "GET", "/metrics"),
     rule("get_status", ADMIN, "See how the service is", "GET", "/v2.0/status"),
+    rule("get_brake", ADMIN, "See which zones have their brake on", "GET", "/v2.0/brakes"),
+    rule("update_brake", ADMIN, "Release the brake of a zone", "PUT", "/v2.0/brakes/{zone}"),
 ]

@@ -11,8 +11,6 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import sqlalchemy as sa
-
 from netsched import errors
 from netsched.db import base
 from netsched.db import brake as table
@@ -42,7 +40,7 @@ class BrakeService:
                 return
             stored = table.list_(connection, types)
             present = table.present(connection, types)
-            now = connection.execute(sa.select(base.now())).scalar_one()
+            now = table.time(connection)
         # Asked again after the look: a stop within it would make everybody look silent.
         if self._trust():
             self.keep(stored, brake.judge(stored, present, now))
@@ -58,7 +56,7 @@ class BrakeService:
     def release(self, principal: Principal, zone: str, released: bool) -> list[Object]:
         """The zone's brakes afterwards. False takes a release back. Raises BrakeNotFound when none is on there."""
         with self._database.read() as connection:
-            now = connection.execute(sa.select(base.now())).scalar_one()
+            now = table.time(connection)
         by = {
             "user_id": principal.user_id,
             "project_id": principal.project_id,
@@ -74,7 +72,7 @@ class BrakeService:
     def list(self, principal: Principal) -> list[Object]:
         """Those that are engaged, released or resuming."""
         with self._database.read() as connection:
-            now = connection.execute(sa.select(base.now())).scalar_one()
+            now = table.time(connection)
             found = table.list_(connection)
         shown = [(one, one.state(now)) for one in found]
         return [_as_rest(one, state) for one, state in shown if state is not None]

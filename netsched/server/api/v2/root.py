@@ -10,6 +10,7 @@ from netsched.server.api.routing import Route
 from netsched.server.api.services import Scheduling, Services
 from netsched.server.api.v2 import (
     agent,
+    brake,
     delivery,
     floatingip,
     health,
@@ -46,6 +47,7 @@ def routes(services: Services, max_limit: int, release: str, open_metrics: bool 
     dhcp, l3 = Words(NETWORK, "dhcp"), Words(ROUTER, "l3")
     zones = AvailabilityZones(services.agent)
     operators = operator.Operators(services.status)
+    brakes = brake.Brakes(services.brakes)
     behind = delivery.OfAgent(services.delivery)
     of_networks = delivery.OfResource(NETWORK, services.network, services.delivery, max_limit)
     of_routers = delivery.OfResource(ROUTER, services.router, services.delivery, max_limit)
@@ -86,6 +88,8 @@ def routes(services: Services, max_limit: int, release: str, open_metrics: bool 
         Route("GET", f"{v2}/availability_zones", zones.list, openapi.Resource(AVAILABILITY_ZONE).list),
         Route("GET", f"{v2}/servers", operators.servers, operator.SERVERS),
         Route("GET", f"{v2}/status", operators.status, operator.STATUS),
+        Route("GET", f"{v2}/brakes", brakes.list, brake.LIST),
+        Route("PUT", f"{v2}/brakes/{{zone}}", brakes.release, brake.RELEASE),
     ]
     writes, waited = waiting.Writes(services.delivery), tuple(f"{v2}/{name}" for name in WAITED)
     table = [writes.around(r) if r.method != "GET" and r.path.startswith(waited) else r for r in table]
