@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -13,15 +13,14 @@ from netsched.db.agent import agent, agent_beat, judged
 from netsched.db.server import server
 from netsched.model.liveness import State
 
+NEW = 60.0  # s since an agent appeared
 SEEN = 30.0  # s: a server process that was not seen for that long hears no beats
 
 
 @dataclass(frozen=True)
 class Census:
-    """`agents` heard of lately, `lease` the longest of one (0: nobody), `servers` that hear them; `now`: the database's
-    time."""
+    """`agents` heard of lately, `lease` the longest of one (0: nobody), `servers` that hear them."""
 
-    now: datetime.datetime
     agents: int
     lease: float
     servers: int
@@ -36,31 +35,31 @@ class Seen:
     host: str
     zone: str
     state: State
-    created_at: datetime.datetime
+    new: bool
     by: str | None
 
 
 def census(connection: sa.Connection, lately: float) -> Census:
     """One statement. `lately`: seconds."""
-    hearing = sa.select(sa.func.count()).select_from(server).where(server.c.role != "api")
+    there = server.c.seen_at > base.before_now(connection, SEEN)
+    hearing = sa.select(sa.func.count()).select_from(server).where(server.c.role != "api", there)
     row = connection.execute(
         sa.select(
-            base.now().label("now"),
             sa.func.count().label("agents"),
             sa.func.max(agent_beat.c.lease).label("lease"),
-            hearing.where(server.c.seen_at > base.before_now(connection, SEEN)).scalar_subquery().label("servers"),
+            hearing.scalar_subquery().label("servers"),
         ).where(agent_beat.c.received_at > base.before_now(connection, lately))
     ).one()
-    return Census(row.now, row.agents, row.lease or 0.0, row.servers)
+    return Census(row.agents, row.lease or 0.0, row.servers)
 
 
-def unusual(connection: sa.Connection, since: datetime.datetime) -> list[Seen]:
-    """Agents that are silent, marked down, or new since then. One statement, and no row while all is well."""
+def unusual(connection: sa.Connection) -> list[Seen]:
+    """Agents that are silent, marked down, or new. One statement, and no row while all is well."""
     # Narrows down what `judged` decides: suspect comes after 2.5 of 4 parts of the lease.
     silence = sa.func.coalesce(agent_beat.c.lease, 40.0, type_=sa.Float()) * 0.625
     heard = sa.func.coalesce(agent_beat.c.sent_at, agent.c.created_at)
     silent = heard <= base.before_now(connection, silence)
-    return _seen(connection, sa.or_(silent, agent.c.forced_down.is_not(None), agent.c.created_at > since))
+    return _seen(connection, sa.or_(silent, agent.c.forced_down.is_not(None), _new(connection)))
 
 
 def by_ids(connection: sa.Connection, ids: Collection[str]) -> list[Seen]:
@@ -68,23 +67,29 @@ def by_ids(connection: sa.Connection, ids: Collection[str]) -> list[Seen]:
     return _seen(connection, agent.c.id.in_(sorted(ids)))
 
 
+def _new(connection: sa.Connection) -> sa.ColumnElement[bool]:
+    return agent.c.created_at > base.before_now(connection, NEW)
+
+
 def _seen(connection: sa.Connection, where: sa.ColumnElement[bool]) -> list[Seen]:
     names = ("id", "agent_type", "host", "zone", "created_at", "forced_down")
+    columns: list[Any] = [agent.c[name] for name in names]
+    columns += [agent_beat.c.sent_at, agent_beat.c.lease, base.now().label("now")]
     rows = connection.execute(
-        sa.select(*(agent.c[name] for name in names), agent_beat.c.sent_at, agent_beat.c.lease, base.now().label("now"))
+        sa.select(*columns, sa.case((_new(connection), 1), else_=0).label("new"))
         .outerjoin_from(agent, agent_beat, agent_beat.c.agent_id == agent.c.id)
         .where(where)
         .order_by(agent.c.zone, agent.c.agent_type, agent.c.host)
     )
     return [
         Seen(
-            row.id,
-            row.agent_type,
-            row.host,
-            row.zone,
-            judged(row),
-            row.created_at,
-            (row.forced_down or {}).get("user_id"),
+            id=row.id,
+            agent_type=row.agent_type,
+            host=row.host,
+            zone=row.zone,
+            state=judged(row),
+            new=bool(row.new),
+            by=row.forced_down["user_id"] if row.forced_down else None,
         )
         for row in rows
     ]

@@ -178,7 +178,7 @@ class HeartbeatService:
         rows, offers, interests = [], {}, {}
         for id_, beat in sorted(batch.beats.items()):
             known = batch.known(beat)
-            row = self._agent_row(tx, id_, beat, known)
+            row = self._agent_row(batch.ground.now, id_, beat, known)
             if known is None or any(row[name] != getattr(known, name) for name in _TOLD):
                 rows.append(row)
             if self._concerns_ports(known, row) or _reaches_less(known, row):
@@ -210,7 +210,9 @@ class HeartbeatService:
             return True
         return any(row[name] != getattr(known, name) for name in ("capabilities", "configurations"))
 
-    def _agent_row(self, tx: Transaction, id_: str, beat: rpc.Beat, known: beat_table.Known | None) -> dict[str, Any]:
+    def _agent_row(
+        self, now: datetime.datetime, id_: str, beat: rpc.Beat, known: beat_table.Known | None
+    ) -> dict[str, Any]:
         capabilities = beat.capabilities.model_dump(mode="json") if beat.capabilities else None
         return {
             "id": id_,
@@ -223,7 +225,7 @@ class HeartbeatService:
             "boot_id": beat.boot_id,
             "admin_state_up": self._settings.new_agents_enabled,
             "description": None,
-            "created_at": tx.now,
+            "created_at": now,  # the database's: liveness counts from it
             "started_at": _time(beat.started_at),
             "capabilities": capabilities or (known.capabilities if known else rpc.Capabilities().model_dump()),
             "configurations": beat.configurations

@@ -64,6 +64,13 @@ class Trust:
         with self._lock:
             self._proved[WORK] = None
 
+    def lacks(self, part: str) -> str | None:
+        """What is wrong with that part by itself, in words; None: nothing, or it is not needed here."""
+        now = self._clock.boottime()
+        with self._lock:
+            proved = self._proved.get(part, now)
+        return MISSING[part] if proved is None or now - proved > GAP * self._pace.configured else None
+
     def why(self) -> str | None:
         """What is missing, in words that follow "does not believe in deaths: "; None: nothing, it may."""
         now = self._clock.boottime()

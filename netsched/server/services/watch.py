@@ -6,9 +6,8 @@ not say.
 
 from __future__ import annotations
 
-import datetime
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from netsched.db import watch
 from netsched.db.session import Database
@@ -35,8 +34,8 @@ class WatchService:
         self._database = database
         self._pace = pace
         self._trust = trust
-        self._since: datetime.datetime | None = None  # database's time of the look before
-        self._known: dict[str, Seen] = {}  # those that were suspect or dead then
+        self._known: dict[str, Seen] | None = None  # those that were suspect or dead at the look before
+        self._new: set[str] | None = None
         self._doubt: str | None = None
 
     def look(self) -> None:
@@ -44,14 +43,20 @@ class WatchService:
         with self._database.read() as connection:
             census = watch.census(connection, paces.LATELY)
             self._pace.adapt(census.agents, census.servers, census.lease)
-            seen = watch.unusual(connection, self._since or census.now)
+            seen = watch.unusual(connection)
             silent = {one.id: one for one in seen if one.state in (State.SUSPECT, State.DEAD)}
-            left = self._known.keys() - silent.keys()
+            left = (self._known or {}).keys() - silent.keys()
             back = watch.by_ids(connection, left) if left else []
+        self._welcome([one for one in seen if one.new])
         if self._believes():
-            if self._since is not None:
-                self._tell(silent, back, [one for one in seen if one.created_at > self._since])
-            self._known, self._since = silent, census.now
+            if self._known is not None:
+                _tell(self._known, silent, back)
+            self._known = silent
+
+    def _welcome(self, new: list[Seen]) -> None:
+        if self._new is not None:
+            _say(State.STARTING, [one for one in new if one.id not in self._new])
+        self._new = {one.id for one in new}
 
     def _believes(self) -> bool:
         """Asked after the look, since a stop in it makes everybody look dead. Says when the answer is another one."""
@@ -64,12 +69,12 @@ class WatchService:
         self._doubt = why
         return why is None
 
-    def _tell(self, silent: dict[str, Seen], back: list[Seen], new: list[Seen]) -> None:
-        fallen = [one for one in silent.values() if one.id not in self._known or self._known[one.id].state != one.state]
-        for state in (State.DEAD, State.SUSPECT):
-            _say(state, [one for one in fallen if one.state is state])
-        _say(State.ALIVE, back)
-        _say(State.STARTING, new)
+
+def _tell(before: Mapping[str, Seen], silent: Mapping[str, Seen], back: Iterable[Seen]) -> None:
+    fallen = [one for one in silent.values() if one.id not in before or before[one.id].state is not one.state]
+    for state in (State.DEAD, State.SUSPECT):
+        _say(state, [one for one in fallen if one.state is state])
+    _say(State.ALIVE, back)
 
 
 def _say(state: State, agents: Iterable[Seen]) -> None:
