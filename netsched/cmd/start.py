@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging as stdlib_logging
 import pathlib
 import signal
 import sys
@@ -14,9 +15,12 @@ from oslo_config import cfg
 from oslo_log import log as logging
 
 import netsched
+from netsched import trace
 from netsched.conf import opts
 
 Conf = cfg.ConfigOpts
+# oslo.log's own has two more ids, which nobody here has.
+REQUEST_FORMAT = "%(asctime)s.%(msecs)03d %(process)d %(levelname)s %(name)s [%(request_id)s] %(instance)s%(message)s"
 
 
 def configure(prog: str, about: str, argv: Sequence[str] | None = None, cli: Sequence[Any] = ()) -> cfg.ConfigOpts:
@@ -32,7 +36,7 @@ def configure(prog: str, about: str, argv: Sequence[str] | None = None, cli: Seq
     # Libraries that log every message or statement, --debug or not; default_log_levels can show them.
     quiet = ["amqp=WARN", "oslo.messaging=WARN", "oslo_messaging=WARN", "sqlalchemy=WARN", "pyroute2=WARN"]
     quiet += ["oslo_service=WARN", "waitress=WARN", "alembic=WARN", "urllib3=WARN"]
-    logging.set_defaults(default_log_levels=quiet)
+    logging.set_defaults(REQUEST_FORMAT, default_log_levels=quiet)
     # oslo.messaging imports eventlet by way of oslo.service, whichever way a process does things at once.
     warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
     try:
@@ -49,7 +53,7 @@ def configure(prog: str, about: str, argv: Sequence[str] | None = None, cli: Seq
     if not (conf.log_file or conf.log_dir or conf.use_journal):
         conf.set_default("use_stderr", True)  # standard output, oslo.log's own choice, is for what was asked for
     try:
-        logging.setup(conf, "netsched")
+        _set_up(conf)
     except OSError as error:
         raise SystemExit(die(f"the log cannot be written: {error}")) from error
     except RuntimeError as error:  # use_journal; under systemd, standard error ends in the journal without it
@@ -57,19 +61,42 @@ def configure(prog: str, about: str, argv: Sequence[str] | None = None, cli: Seq
     return conf
 
 
+def _set_up(conf: Conf) -> None:
+    logging.setup(conf, "netsched")
+    for handler in stdlib_logging.getLogger().handlers:
+        handler.addFilter(_name_request)
+        if conf.use_json:
+            handler.addFilter(_flatten_arguments)
+
+
+def _name_request(record: stdlib_logging.LogRecord) -> bool:
+    """Give a line the id of the request under way, in the form in which oslo.log's formatters, JSON too, look for it."""
+    if (request := trace.current()) is not None:
+        record.context = {"request_id": request.request_id}
+    return True
+
+
+def _flatten_arguments(record: stdlib_logging.LogRecord) -> bool:
+    """oslo.log's JSON has the arguments too, and takes them apart, whatever they are: a network of IPv6 has 2**64
+    addresses, and an entry point contains itself."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(one if isinstance(one, str | int | float | None) else str(one) for one in record.args)
+    return True
+
+
 def log_to(conf: Conf, path: pathlib.Path) -> None:
     """Log to that file, unless the operator said where to: for programs whose output people read."""
     if not (conf.log_file or conf.log_dir or conf.use_journal):
         conf.set_override("log_file", str(path))
         conf.set_override("use_stderr", False)
-        logging.setup(conf, "netsched")
+        _set_up(conf)
 
 
 def log_to_stderr(conf: Conf) -> None:
     """No longer to a file: its directory is about to go, and this process is not."""
     conf.clear_override("log_file")
     conf.set_override("use_stderr", True)
-    logging.setup(conf, "netsched")
+    _set_up(conf)
 
 
 def _check_values(conf: Conf) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from pecan import hooks
 from webob import Response, exc
 
-from netsched import errors
+from netsched import errors, trace
 
 LOG = logging.getLogger(__name__)
 
@@ -43,7 +43,8 @@ class ErrorHook(hooks.PecanHook):
             answer = respond(error.status_int, type(error).__name__, message, CODE.get(error.status_int, "request.bad"))
             answer.headers.update({k: v for k, v in error.headers.items() if k == "Allow"})
             return answer
-        LOG.error("request %s failed", state.request.request_id, exc_info=error)
+        with trace.begin(state.request.request_id):
+            LOG.error("request %s failed", state.request.request_id, exc_info=error)
         return respond(500, "HTTPInternalServerError", UNEXPECTED, "internal")
 
 
