@@ -9,6 +9,7 @@ from netsched.model import checksum
 from netsched.rpc.agent import (
     Beat,
     BeatAnswer,
+    Copies,
     Lagging,
     Notice,
     PullAnswer,
@@ -88,6 +89,7 @@ class FakeServer:
     def answer(self, beat: Beat) -> None:
         me = recipient(beat.agent_type, beat.host)
         known = self.applied.setdefault(me, {})
+        stored = Copies(count=len(known), checksum=checksum.of((s, *v) for s, v in known.items()))
         if beat.complete:
             known.clear()
         for one in beat.applied:
@@ -108,7 +110,8 @@ class FakeServer:
             admin_state_up=self.admin_state_up,
             lagging=[x for x in lagging if known.get(x.scope) != (x.epoch, x.position)],
             dropped=[s for s in known if s not in mine],
-            send_all=not right,
+            send_all=not right and not beat.restoring,
+            current=beat.copies == stored and beat.incarnation == self.incarnation,
         )
         self.to_agent.answers(beat.address, [answer])
 

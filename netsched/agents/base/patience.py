@@ -26,7 +26,7 @@ class Patience:
 
     def failed(self, took: float) -> float:
         """The pause before the next try; `took` shows whether it was a time-out or an error."""
-        if took >= self.timeout:
+        if took > 0.9 * self.timeout:
             self.timeout = min(WAIT_MAX, 2 * self.timeout)
         pause = min(PAUSE_MAX, PAUSE_FIRST * 2 ** min(self._failures, 10))
         self._failures += 1

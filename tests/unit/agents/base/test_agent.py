@@ -6,53 +6,14 @@ import logging
 
 import pytest
 
+from netsched import errors
 from netsched.agents.base.agent import Agent, AgentSettings
 from netsched.agents.base.heartbeat import Identity
-from netsched.agents.base.process import AgentProcess
 from netsched.agents.base.store import MemoryStore
 from netsched.model import checksum
-from netsched.rpc.agent import Capabilities, ToServer
-from netsched.rpc.direct import DirectTransport
-from tests.fakes.clock import FakeClock
-from tests.fakes.driver import FakeDriver, FakeMachine
-from tests.fakes.server import FakeServer
-
-ME, OTHER = "toy@h1", "toy@h2"
-N1, N2, N3 = "network/1", "network/2", "network/3"
-
-
-class World:
-    """A server, and one host whose agent can be restarted. `run` lets time pass in steps of 50 ms."""
-
-    def __init__(self) -> None:
-        self.clock = FakeClock()
-        self.transport = DirectTransport()
-        self.server = FakeServer(self.transport, self.clock)
-        self.machine, self.store = FakeMachine(), MemoryStore()
-        self.lives = 0
-        self.settings: dict[str, object] = {}
-        self.start()
-
-    def start(self) -> None:
-        self.lives += 1
-        self.driver = FakeDriver(self.machine)
-        identity = Identity("toy", "h1", "toy-agent", "box", capabilities=Capabilities(hosts=["network"]))
-        settings = AgentSettings(seed=self.lives, boot_id="boot", **self.settings)  # type: ignore[arg-type]
-        self.agent = Agent(identity, self.driver, ToServer(self.transport), self.store, self.clock, settings)
-        self.process = AgentProcess(self.transport, "box", [self.agent])
-        self.process.listen()
-
-    def stop(self) -> None:
-        self.process.stop()
-
-    def run(self, seconds: float) -> None:
-        end = self.clock.monotonic() + seconds
-        while self.clock.monotonic() < end:
-            self.agent.tick()
-            self.clock.advance(0.05)
-
-    def in_force(self) -> dict[str, set[str]]:
-        return {scope: set(content["port"]) for scope, content in self.machine.scopes.items()}
+from netsched.rpc.agent import PullAnswer, PullRequest, ToServer
+from tests.fakes.driver import FakeDriver
+from tests.unit.agents.base.world import ME, N1, N2, N3, OTHER, World
 
 
 @pytest.fixture
@@ -104,6 +65,45 @@ def test_the_echo_is_the_time_of_sending_in_the_servers_time(world: World) -> No
     assert world.server.beats[-1].echo == pytest.approx(sent, abs=1e-6)
 
 
+def test_a_pull_waits_longer_each_time_nobody_answers(world: World) -> None:
+    class Hanging(ToServer):
+        def __init__(self) -> None:
+            super().__init__(world.transport)
+            self.waited: list[float] = []
+            self.takes = 100.0
+
+        def pull(self, request: PullRequest, timeout: float = 10.0) -> PullAnswer:
+            self.waited.append(timeout)
+            if self.takes >= timeout:
+                world.clock.advance(timeout)
+                raise errors.Unavailable(reason=f"no answer within {timeout:g} s")
+            world.clock.advance(self.takes)
+            return super().pull(request)
+
+    world.server.bind(N1, ME)
+    world.agent._server = hanging = Hanging()
+    world.run(600)
+    assert hanging.waited[:5] == [10.0, 20.0, 40.0, 60.0, 60.0]
+    hanging.takes = 12.0  # slow, but it answers: that is remembered
+    world.run(100)
+    assert world.in_force().keys() == {N1}
+    world.server.change(N1, "p")
+    world.run(30)
+    assert hanging.waited[-1] == 24.0
+    hanging.takes = 0.1
+    for port in ("q", "r"):
+        world.server.change(N1, port)
+        world.run(30)
+    assert hanging.waited[-1] == 10.0
+
+
+def test_an_error_at_once_is_no_reason_to_wait_longer(world: World) -> None:
+    world.server.bind(N1, ME)
+    world.server.away = True
+    world.run(60)
+    assert world.agent._patience.timeout == 10.0
+
+
 def test_what_is_in_force_is_said_until_a_beat_is_answered(world: World) -> None:
     world.run(2)
     world.server.mute = True
@@ -135,18 +135,6 @@ def test_released_is_removed_and_acknowledged(world: World) -> None:
     assert world.in_force() == {}
     assert world.server.applied[ME] == {}
     assert any(one.position == -1 and one.epoch == 1 for b in world.server.beats for one in b.applied)
-
-
-def test_a_restart_changes_nothing_that_is_still_wanted(world: World) -> None:
-    for scope in (N1, N2):
-        world.server.bind(scope, ME)
-    world.run(3)
-    world.stop()
-    world.start()
-    world.run(2)
-    assert [item.position for item in world.server.pulls[-1].items] == [1, 1]  # it said what it has
-    assert world.in_force().keys() == {N1, N2}
-    assert "remove" not in [what for what, _ in world.driver.calls]
 
 
 def test_a_returning_agent_removes_what_it_lost_before_it_begins_anything_new(world: World) -> None:

@@ -7,9 +7,9 @@ import random
 import pytest
 
 from netsched.agents.base.heartbeat import Heart, Identity
-from netsched.agents.base.report import REMOVED, Report
+from netsched.agents.base.report import NOT_IN_FORCE, REMOVED, Report
 from netsched.model import checksum
-from netsched.rpc.agent import Beat, BeatAnswer
+from netsched.rpc.agent import Beat, BeatAnswer, Copies
 from tests.fakes.clock import FakeClock
 
 
@@ -173,3 +173,142 @@ def test_a_fault_is_news_once() -> None:
     r = report()
     assert r.fault("network/a", 1, "broken") and not r.fault("network/a", 1, "broken")
     assert r.fault("network/a", 1, None) and not r.fault("network/a", 1, None)
+
+
+# A beat that is not answered
+
+
+def beats_in(heart: Heart, clock: FakeClock, seconds: float, answered: bool) -> list[float]:
+    """When beats were sent, in seconds from now."""
+    begun, sent = clock.monotonic(), []
+    while clock.monotonic() < begun + seconds:
+        if due_in(heart, clock) <= 0:
+            sent.append(clock.monotonic() - begun)
+            beat = heart.beat({})
+            if answered:
+                heart.answered(answer(beat))
+        clock.advance(0.05)
+    return sent
+
+
+def opened(heart: Heart, clock: FakeClock) -> None:
+    for _ in range(2):
+        heart.answered(answer(heart.beat({})))
+
+
+def test_a_beat_without_an_answer_is_repeated_after_half_an_interval(heart: Heart, clock: FakeClock) -> None:
+    opened(heart, clock)
+    clock.advance(due_in(heart, clock))
+    lost = heart.beat({})
+    assert due_in(heart, clock) == pytest.approx(5.0)
+    clock.advance(due_in(heart, clock))
+    again = heart.beat({})
+    assert again.sequence == lost.sequence + 1
+    assert 3.9 <= due_in(heart, clock) <= 6.1, "the beat after it comes when it would have come anyway"
+    heart.answered(answer(again))
+    assert 3.9 <= due_in(heart, clock) <= 6.1
+
+
+def test_an_unanswered_agent_sends_no_more_than_two_beats_an_interval(heart: Heart, clock: FakeClock) -> None:
+    opened(heart, clock)
+    sent = beats_in(heart, clock, 38, answered=False)
+    assert 6 <= len(sent) <= 8
+    assert all(later - earlier > 3.5 for earlier, later in zip(sent, sent[1:], strict=False))
+    clock.advance(5)  # the lease is over: nothing is gained any more by haste
+    assert 9 <= len(beats_in(heart, clock, 100, answered=False)) <= 12
+
+
+def test_an_answered_agent_repeats_nothing(heart: Heart, clock: FakeClock) -> None:
+    opened(heart, clock)
+    assert 9 <= len(beats_in(heart, clock, 100, answered=True)) <= 11
+
+
+def test_half_of_all_messages_swallowed_makes_nobody_look_dead(clock: FakeClock) -> None:
+    """One of two servers hangs. Four intervals without a beat that arrives would be death."""
+    heart = Heart(Identity("t", "h", "b", "a"), clock, random.Random(3), "boot")
+    opened(heart, clock)
+    heard, longest, swallow = clock.monotonic(), 0.0, False
+    for _ in range(60 * 20 * 20):
+        if due_in(heart, clock) <= 0:
+            beat = heart.beat({})
+            swallow = not swallow  # they take turns
+            if not swallow:
+                heart.answered(answer(beat))
+                longest, heard = max(longest, clock.monotonic() - heard), clock.monotonic()
+        clock.advance(0.05)
+    assert longest < 17
+
+
+# After a restart
+
+
+def restarted(**brought: tuple[int, int]) -> Report:
+    r = Report(1)
+    r.bring("A", brought)
+    r.found(set(brought))
+    return r
+
+
+def test_what_was_brought_is_summed_up_until_the_server_has_answered() -> None:
+    r = restarted(a=(1, 4), b=(2, 9))
+    said = r.take(1)
+    assert said.restoring and not said.complete and said.applied == [] and said.incarnation == "A"
+    assert said.copies == Copies(count=2, checksum=checksum.of([("a", 1, 4), ("b", 2, 9)]))
+    assert r.judged(True) and not r.judged(True)
+    assert r.take(2).copies is None
+
+
+def test_what_is_found_as_it_was_is_no_news_and_ends_the_restoring() -> None:
+    r = restarted(a=(1, 4), b=(2, 9))
+    r.judged(True)
+    assert not r.applied("a", 1, 4)
+    assert r.take(2).restoring
+    r.applied("b", 2, 10)
+    said = r.take(3)
+    assert [(one.scope, one.position) for one in said.applied] == [("b", 10)]
+    assert not said.restoring and not said.complete
+    assert (said.count, said.checksum) == (2, checksum.of([("a", 1, 4), ("b", 2, 10)]))
+
+
+def test_what_fails_after_a_restart_is_not_in_force() -> None:
+    r = restarted(a=(1, 4))
+    r.judged(True)
+    r.fault("a", 1, "broken")
+    said = r.take(2)
+    assert [(one.scope, one.position) for one in said.applied] == [("a", NOT_IN_FORCE)] and not said.restoring
+
+
+def test_after_a_reboot_it_says_that_nothing_is_in_force() -> None:
+    r = Report(1)
+    r.bring("A", {"a": (1, 4), "b": (2, 9)})
+    r.judged(True)
+    r.found({"b"})
+    assert [(one.scope, one.position) for one in r.take(2).applied] == [("a", NOT_IN_FORCE)]
+
+
+def test_copies_that_the_server_does_not_know_are_no_basis() -> None:
+    r = restarted(a=(1, 4))
+    r.judged(False)
+    r.applied("a", 1, 4)
+    said = r.take(2)
+    assert [(one.scope, one.position) for one in said.applied] == [("a", 4)] and not said.restoring
+
+
+def test_something_on_the_machine_of_which_there_is_no_copy_keeps_the_list_back() -> None:
+    r = Report(1)
+    r.bring("A", {"a": (1, 4)})
+    r.found({"a", "stray"})
+    r.judged(True)
+    r.applied("a", 1, 4)
+    r.send_all()
+    assert not r.take(2).complete
+    r.applied("stray", 0, REMOVED)
+    assert r.take(3).complete
+
+
+def test_what_was_meant_by_another_incarnation_is_not_said() -> None:
+    r = restarted(a=(1, 4))
+    r.meet("B")
+    assert not r.applied("a", 1, 4, "A")
+    said = r.take(2)
+    assert said.applied == [] and said.incarnation == "B" and not said.restoring
