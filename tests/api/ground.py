@@ -85,6 +85,10 @@ class Api:
         self._agents.beat(host, agent_type=agent_type, capabilities=able, configurations={}, **fields)
         return agent_id(agent_type, host)
 
+    def relay(self) -> None:
+        """What is committed is sent to those who hold it."""
+        self._agents.delivery.relay()
+
     @staticmethod
     def administrator() -> Principal:
         return Principal("root", "", ("admin",), True, "req-test")
