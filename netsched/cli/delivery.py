@@ -38,7 +38,6 @@ class Lag(lister.Lister):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = with_examples(super().get_parser(prog_name))
         resource.add_reference(parser, AGENT, nargs="?")
-        parser.set_defaults(fit_width=True)
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[list[str], list[list[Any]]]:
