@@ -28,6 +28,7 @@ from netsched.server.services.router import RouterService
 from netsched.server.services.subnet import SubnetService
 from tests.cloud import ADMIN, SLAAC, TENANT
 from tests.land import Land
+from tests.size import choose
 
 Content = dict[tuple[str, str], dict[str, Any]]  # (kind, id) -> object
 FREE = "203.0.113.2"
@@ -55,7 +56,7 @@ class Story:
         self.land.ports.create(TENANT, [{"network_id": one["network_id"]} for one in inside])
         self.readers = wiring.readers()
         self.seen = len(self.land.changes())
-        self.copies: dict[str, Content] = {scope: self.whole(scope) for scope in self.scopes()}
+        self.copies = self.wholes()
 
     # What agents would have
 
@@ -65,18 +66,23 @@ class Story:
         there |= {scopes.key("router", one["id"]) for one in self.land.routers.list(ADMIN, Query())}
         return there | set(getattr(self, "copies", {}))
 
-    def whole(self, scope: str) -> Content:
-        type_, id_ = scopes.split(scope)
+    def wholes(self) -> dict[str, Content]:
+        """What is in each scope. One read per type and kind, as many as there may be."""
+        found: dict[str, Content] = {scope: {} for scope in self.scopes()}
+        by_type: dict[str, list[str]] = {}
+        for type_, id_ in map(scopes.split, found):
+            by_type.setdefault(type_, []).append(id_)
         with self.land.database.read() as connection:
-            return {
-                (kind, one["id"]): one
-                for kind in scopes.members(type_)
-                for one in self.readers[type_, kind].whole(connection, [id_]).get(id_, ())
-            }
+            for type_, ids in by_type.items():
+                for kind in scopes.members(type_):
+                    for id_, some in self.readers[type_, kind].whole(connection, ids).items():
+                        found[scopes.key(type_, id_)] |= {(kind, one["id"]): one for one in some}
+        return found
 
     def follow(self) -> None:
         """Bring the copies up to date by what has been logged since, as notices do."""
-        new, self.seen = self.land.changes()[self.seen :], len(self.land.changes())
+        changes = self.land.changes()
+        new, self.seen = changes[self.seen :], len(changes)
         for scope, kind, object_id in dict.fromkeys(row[:3] for row in new):
             type_, id_ = scopes.split(scope)
             with self.land.database.read() as connection:
@@ -179,7 +185,7 @@ steps = st.lists(st.tuples(st.integers(0, DEEDS - 1), st.integers(0, 999)), min_
 BEGINNING = [(21, 14), (21, 21), (17, 0), (17, 1), (26, 0), (26, 1), (27, 0)]
 
 
-@settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=choose(15, 60), deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(steps)
 def test_the_log_leads_every_copy_to_what_is(story: list[tuple[int, int]]) -> None:
     with tempfile.TemporaryDirectory() as directory:
@@ -192,6 +198,6 @@ def test_the_log_leads_every_copy_to_what_is(story: list[tuple[int, int]]) -> No
             except errors.NetschedError:
                 continue
             told.follow()
-            for scope in told.scopes():
-                assert told.copies.get(scope, {}) == told.whole(scope), (scope, deed, pick)
+            for scope, whole in told.wholes().items():
+                assert told.copies.get(scope, {}) == whole, (scope, deed, pick)
         database.dispose()
