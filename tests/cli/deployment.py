@@ -50,7 +50,7 @@ class Deployment:
         self._http = concurrency.serve_http(concurrency.THREADING, self.server.application, sock, 2)
 
     def stop(self) -> None:
-        self._http.stop()
+        self._http.stop(10.0)
         self.server.database.dispose()
 
     def agent(self, host: str, agent_type: str = "DHCP agent", proved: bool = True, **fields: Any) -> str:
