@@ -64,13 +64,13 @@ class _Eventlet:
         import eventlet
         import eventlet.wsgi
 
-        self._finish = threading.Event()
+        self._ending, self._finish = threading.Event(), threading.Event()
         self._pool = eventlet.GreenPool(CONNECTIONS)
         # minimum_chunk_size: eventlet would hold back small chunks of a stream for ever.
         self._thread = eventlet.spawn(
             eventlet.wsgi.server,
             _listener(sock, self._finish),
-            _limited(application, threads, frozenset(probes)),
+            _limited(_closing(application, self._ending.is_set), threads, frozenset(probes)),
             custom_pool=self._pool,
             log=logging.getLogger(f"{__name__}.wsgi"),
             log_output=False,
@@ -80,6 +80,7 @@ class _Eventlet:
     def stop(self, timeout: float) -> None:
         import eventlet
 
+        self._ending.set()
         self._thread.kill()  # see _listener: it does not end by that
         eventlet.sleep(min(LINGER, timeout))
         self._finish.set()
@@ -96,6 +97,18 @@ def _limited(application: Wsgi, most: int, probes: Collection[str]) -> Wsgi:
             return application(environ, start_response)
         with room:
             return application(environ, start_response)
+
+    return answer
+
+
+def _closing(application: Wsgi, ending: Callable[[], bool]) -> Wsgi:
+    """When the server ends, each answer says that it is the last on its connection."""
+
+    def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+            return start_response(status, [*headers, ("Connection", "close")] if ending() else headers, *rest)
+
+        return application(environ, start)
 
     return answer
 
