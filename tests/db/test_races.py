@@ -1,4 +1,7 @@
-"""Sixteen scheduler processes race for 5,000 slots: nobody over capacity, no replica twice, no error, nothing lost."""
+"""Scheduler processes race for all slots: nobody over capacity, no replica twice, no error, nothing lost.
+
+Sixteen of them race for 5,000 slots in the full run. Most of what they cost is their start, so elsewhere there are six.
+"""
 
 from __future__ import annotations
 
@@ -14,18 +17,19 @@ from netsched.db.decision import decision
 from netsched.db.session import Database
 from tests.db import racer
 from tests.db.placements import World
+from tests.size import choose
 
-PROCESSES = 16
-NETWORKS = 2500
+PROCESSES = choose(6, 16)
+NETWORKS = choose(1000, 2500)
 REPLICAS = 2
 AGENTS = 20
 CAPACITY = NETWORKS * REPLICAS // AGENTS + 5  # tight: least loaded is what keeps it from being full
-LIMIT = 240.0  # s; takes 20 on two idle cores
+LIMIT = 240.0  # s; sixteen take 20 on two idle cores
 
 
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("database_url", ["postgresql", "mariadb"], indirect=True)
-def test_sixteen_schedulers_race_for_5000_slots(database: Database, database_url: str) -> None:
+def test_schedulers_race_for_all_slots(database: Database, database_url: str) -> None:
     world = World(database, lease=3600)
     for number in range(AGENTS):
         world.agent(f"h{number:02}", network=CAPACITY)

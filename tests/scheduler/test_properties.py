@@ -13,9 +13,10 @@ from netsched.model.liveness import State
 from netsched.model.scheduling import Snapshot
 from netsched.scheduler import engine, explain, profile, replay
 from tests.scheduler.worlds import FILTERS, WEIGHERS, applied, chosen, plan, worlds
+from tests.size import choose
 
 PROFILES = st.sampled_from(sorted(profile.PROFILES))
-MANY = settings(max_examples=100, deadline=None)
+MANY = settings(max_examples=choose(100, 500), deadline=None)
 
 
 @MANY
@@ -93,7 +94,7 @@ def test_losing_an_agent_moves_only_what_it_hosted(world: Snapshot, data: st.Dat
     assert all(assignment.request.moving_from == lost for assignment in made.assignments)
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=choose(150, 1000), deadline=None)
 @given(worlds(), PROFILES)
 def test_a_stored_record_gives_the_same_agents(world: Snapshot, name: str) -> None:
     wanted = profile.PROFILES[name]
