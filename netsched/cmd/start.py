@@ -70,7 +70,7 @@ def _set_up(conf: Conf) -> None:
 
 
 def _name_request(record: stdlib_logging.LogRecord) -> bool:
-    """Give a line the id of the request under way, in the form in which oslo.log's formatters, JSON too, look for it."""
+    """Give a line the id of the request under way, where oslo.log's formatters, JSON too, look for it."""
     if (request := trace.current()) is not None:
         record.context = {"request_id": request.request_id}
     return True
