@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from cliff import lister, show
+from cliff.columns import FormattableColumn
 
 from netsched.cli.client import connected
 from netsched.cli.formats import Age, Structure, with_examples
@@ -36,6 +37,20 @@ class ServerList(lister.Lister):
         ]
 
 
+class Workers(FormattableColumn[Any]):
+    """One a line, what is wrong last."""
+
+    def human_readable(self) -> str:
+        return "\n".join(self._line(one) for one in self._value)
+
+    @staticmethod
+    def _line(one: dict[str, Any]) -> str:
+        line = f"{one['name']:<10} {one['runs']} runs, last {one['last_run'] or 'never'}"
+        if one["failures"]:
+            line += f"; {one['failures']} failed"
+        return f"{line}; fails now: {one['last_error']}" if one["last_error"] else line
+
+
 class Status(show.ShowOne):
     """Show how the server is.
 
@@ -52,7 +67,7 @@ class Status(show.ShowOne):
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[list[str], list[Any]]:
         client = connected(self)
         status = client.get("/status", "status")
-        return list(status), [Structure(value) for value in status.values()]
+        return list(status), [(Workers if name == "workers" else Structure)(value) for name, value in status.items()]
 
 
 class ExtensionList(lister.Lister):

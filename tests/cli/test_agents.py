@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -122,5 +123,9 @@ def test_how_the_service_is(served: Deployment) -> None:
     assert process["Host"] in served.run("server", "list", "--long").out
     status = json.loads(served.run("status", "-f", "json").out)
     assert status["change_log"]["unstamped"] > 0  # nobody has run the relay
-    assert "name=schedule" in served.run("status").out
+    shown = served.run("status").out
+    assert "schedule   0 runs, last never" in shown
+    (relay,) = (one for one in served.server.driver.workers if one.name == "relay")
+    relay.run()
+    assert re.search(r"relay +1 runs, last 20\S+Z +\|", served.run("status").out)
     assert "dhcp_agent_scheduler" in served.run("extension", "list", "-f", "value", "-c", "Alias").out.split()
