@@ -112,9 +112,19 @@ def offer(connection: sa.Connection, amounts: dict[str, dict[str, int]]) -> None
 
 
 def store(connection: sa.Connection, rows: list[dict[str, Any]]) -> None:
-    """The beats themselves: one statement for the batch."""
-    told = ("received_at", "sent_at", "lease", "present_since", "sequence", "load", "count", "checksum")
-    base.upsert(connection, agent_beat, rows, *told)
+    """The beats themselves: one statement for the batch.
+
+    A server that was slow over its batch knows an older beat than another server has stored meanwhile: `sent_at` only
+    grows, or an agent that is heard of would seem to fall silent.
+    """
+    told = ("received_at", "lease", "present_since", "sequence", "load", "count", "checksum")
+    base.upsert(connection, agent_beat, rows, *told, sent_at=_newer)
+
+
+def _newer(new: Any) -> sa.ColumnElement[datetime.datetime]:
+    stored = agent_beat.c.sent_at
+    keep = sa.and_(stored.is_not(None), sa.or_(new.sent_at.is_(None), stored > new.sent_at))
+    return sa.case((keep, stored), else_=new.sent_at)
 
 
 def faults(connection: sa.Connection, told: list[tuple[str, str, str, int, str | None]]) -> None:
