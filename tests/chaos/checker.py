@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from netsched.agents.base.driver import Content
+from netsched.model import kinds
 from tests.chaos.book import Book
 from tests.chaos.history import History
 from tests.chaos.machine import DirectoryMachine
@@ -21,7 +22,7 @@ from tests.chaos.stage import REPLICAS, Stage
 
 Object = dict[str, Any]
 PLURALS = ("networks", "subnets", "ports", "routers", "floatingips", "agents")
-KINDS = {"DHCP agent": "dhcp", "L3 agent": "l3", "L2 agent": "l2"}
+KINDS = {kinds.DHCP_AGENT: "dhcp", kinds.L3_AGENT: "l3", kinds.L2_AGENT: "l2"}
 ROUTER_PORTS = ("network:router_interface", "network:router_gateway")
 
 

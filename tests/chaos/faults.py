@@ -18,6 +18,8 @@ from tests.chaos.stage import Program, Stage, signal_all, tree
 from tests.chaos.times import now
 
 CLOCKS = ("+1h", "-1h")
+# The brake counts who was alive two dead limits ago: so long must all have been heard of before a zone falls silent.
+QUIET = 2 * plan.DEAD_AFTER + 3.0  # s
 
 
 @dataclass
@@ -57,6 +59,7 @@ class Faults:
         self._history = history
         self._rng = random.Random(f"{seed} clocks")
         self._closing = threading.Event()
+        self._quiet = threading.Lock()  # held by what keeps all agents from being heard, and by what wants them heard
         self._stop_at = 0.0
         self._ended: list[threading.Event] = []
         self._threads: list[threading.Thread] = []
@@ -113,7 +116,11 @@ class Faults:
             "silent zone": self._silence,
             plan.REPLAY: self._replay,
         }[fault.kind]
-        do(fault)
+        if fault.kind in plan.DEAFENING:
+            with self._quiet:
+                do(fault)
+        else:
+            do(fault)
 
     def _begin(self, fault: Fault, victims: Sequence[Program] | str = ()) -> Outage:
         names = (victims,) if isinstance(victims, str) else tuple(one.name for one in victims)
@@ -239,6 +246,11 @@ class Faults:
         again.end = now()
 
     def _silence(self, fault: Fault) -> None:
+        with self._quiet:
+            self._closing.wait(QUIET)
+            self._hush(fault)
+
+    def _hush(self, fault: Fault) -> None:
         nodes = self._stage.in_zone(fault.target)
         outage = self._begin(fault, nodes)
         for node in nodes:

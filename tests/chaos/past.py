@@ -11,7 +11,7 @@ from tests.chaos.book import Book
 from tests.chaos.faults import Outage, Record
 from tests.chaos.history import Change, moves
 from tests.chaos.node import TICK
-from tests.chaos.plan import COMMON, DEAD_AFTER
+from tests.chaos.plan import COMMON, DEAD_AFTER, DEAFENING
 
 BEAT = 1.3  # s that a beat is old at most when the next one is due
 STALLED = 2.5  # s without a tick: the process did not run, whoever is to blame
@@ -72,10 +72,11 @@ class Past:
 
     def _braked(self, zone: Outage) -> bool:
         """Was everyone there alive two dead limits before? Else the rule counts fewer, and there may be no brake."""
-        since = zone.began - 2 * DEAD_AFTER - 2.0
+        since = zone.began - 2 * DEAD_AFTER - 1.0
         others = [one for one in self._nodes if one is not zone and set(one.victims) & set(zone.victims)]
-        away = any(one.began < zone.end and one.end + RETURN[one.what] > since for one in others)
-        return not away and not self._disturbed(since, zone.began)
+        away = any(one.began < zone.end and one.end > since for one in others)
+        deaf = [one for one in self._record.outages if one.what in DEAFENING]
+        return not away and not any(one.began < zone.began and one.end > since for one in deaf)
 
     def braked_zones(self) -> int:
         """Silences of a zone in which the rule leaves no doubt that nothing may move."""

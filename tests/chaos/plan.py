@@ -25,6 +25,8 @@ COMMON = {
     "slow database": (5, 8),
     "server's clock": (8, 12),
 }
+# Those in which servers hear nobody.
+DEAFENING = ("kill broker", "kill database", "stop broker", "stop database", "drop broker connections", "slow database")
 ON_NODES = {
     "kill node": (8, 10),
     "stop node": LONGER,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -80,6 +81,7 @@ async def main(targets: dict[str, tuple[int, int]]) -> None:
         line.cut = command.get("cut", line.cut)
         if command.get("drop") or line.cut:
             line.drop()
+    os._exit(0)  # without the farewells of asyncio to each connection
 
 
 class Proxy:
