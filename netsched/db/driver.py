@@ -46,6 +46,16 @@ def connect_args(dialect: str, statement_timeout: float | None) -> dict[str, Any
     return {"charset": "utf8mb4", "connect_timeout": CONNECT_TIMEOUT, **limits}
 
 
+def connect(dialect: Any, record: Any, arguments: Any, parameters: Any) -> Any:
+    """Connect as SQLAlchemy would; what an option in the URL breaks (no such file, no such option) is one of the
+    driver's errors, as an unreachable server is."""
+    dbapi = dialect.loaded_dbapi
+    try:
+        return dbapi.connect(*arguments, **parameters)
+    except (TypeError, OSError, dbapi.ProgrammingError) as error:
+        raise dbapi.OperationalError(f"an option in [database] connection does not work: {error}") from error
+
+
 def connected(dbapi: Any, statement_timeout: float | None) -> None:
     """A connection is there: from now on statements' limit is its own."""
     if isinstance(dbapi, Connection):

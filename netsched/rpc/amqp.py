@@ -128,7 +128,8 @@ class AmqpTransport:
 
     `conf` is the global cfg.CONF: oslo.messaging reads some options there whatever it is given. `executor` "eventlet"
     is for a process that is monkey-patched. Connections come back by themselves; a broker that is away when the
-    process starts is like one that goes away later. Raises Invalid for TLS that would not verify whom it speaks to.
+    process starts is like one that goes away later. Raises Invalid for a URL that says nothing, and for
+    TLS that would not verify whom it speaks to.
     """
 
     def __init__(
@@ -140,7 +141,7 @@ class AmqpTransport:
         cast_ttl: float = CAST_TTL,
     ) -> None:
         _check_tls(conf)
-        self._transport = oslo_messaging.get_rpc_transport(conf, url)
+        self._transport = _open(conf, url)
         self._executor = executor
         self._threads = threads
         self._cast_ttl = cast_ttl
@@ -193,6 +194,15 @@ class AmqpTransport:
             return self._transport._send(_target(address), {}, message, retry=SEND_RETRIES, **how)
         except BROKER_ERRORS as error:
             raise errors.Unavailable(reason=f"{method} to {address}: {error}") from error
+
+
+def _open(conf: cfg.ConfigOpts, url: str) -> Any:
+    try:
+        return oslo_messaging.get_rpc_transport(conf, url)
+    except (oslo_messaging.InvalidTransportURL, ValueError):
+        # Not repeated in the message: it holds a password.
+        form = "rabbit://USER:PASSWORD@HOST:PORT/VHOST, with further USER:PASSWORD@HOST:PORT after commas"
+        raise errors.Invalid(reason=f"[messaging] transport is not of the form {form}") from None
 
 
 def _check_tls(conf: cfg.ConfigOpts) -> None:

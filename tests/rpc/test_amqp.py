@@ -211,7 +211,7 @@ def test_the_broker_closes_all_connections(rabbitmq: RabbitMQ, url: str) -> None
     receiver = Receiver()
     serving = server.serve(SERVER, receiver)
     assert agent.call(SERVER, "echo", {}, 10) == {}
-    rabbitmq.ctl("close_all_connections", "a test")
+    rabbitmq.ctl("close_all_connections", "--vhost", url.rsplit("/", 1)[1], "a test")
     for number in range(20):  # the driver connects again by itself: no error reaches us
         agent.cast(SERVER, "note", {"number": number})
     receiver.wait(21, timeout=30)
