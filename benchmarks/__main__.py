@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import netsched
-from benchmarks import addresses, api, concurrency, delivery, failover, heartbeats, placement, report, routers
+from benchmarks import addresses, api, concurrency, delivery, failover, heartbeats, placement, report, restart, routers
 from benchmarks.report import Result
 from benchmarks.site import Plan, Site
 from netsched.conf import server as server_options
@@ -24,6 +24,7 @@ BENCHMARKS: dict[str, Callable[[Site], Iterator[Result]]] = {
     "placement": placement.run,
     "failover": failover.run,
     "delivery": delivery.run,
+    "restart": restart.run,
     "addresses": addresses.run,
     "concurrency": concurrency.run,
     "routers": routers.run,
