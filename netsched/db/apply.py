@@ -201,6 +201,9 @@ class _Check:
         state = judged(target)
         if state is not self._views[assignment.agent_id].state and state is not liveness.State.ALIVE:
             return f"the agent is {state.value} by now"
+        request = assignment.request
+        if request.cause == FAILING and assignment.agent_id in request.slot.failed_on:
+            return "the agent has failed to apply it"  # also where an operator's list of filters forgets that
         missing = segment.missing(self._row(assignment)["requires"] or (), target.reaches)
         if missing:
             return f"the agent does not reach {', '.join(missing)}"
