@@ -75,6 +75,7 @@ class Node:
         zone: str = "nova",
     ) -> None:
         self.serve_when_admin_down = True
+        self.on_lease_lost = "keep"
         self.world = world
         self.transport = transport or world.transport
         self.host = host
@@ -107,6 +108,7 @@ class Node:
             boot_id="boot",
             spread=0.0,
             serve_when_admin_down=self.serve_when_admin_down,
+            on_lease_lost=self.on_lease_lost,
         )
         store = DirectoryStore(self.disk)
         self.agent = Agent(self.identity, self.driver, ToServer(self.transport), store, self.world.clock, settings)
@@ -128,13 +130,14 @@ class Node:
 
 class World:
     def __init__(self, directory: Path, agents: int = 3, servers: int = 1, **options: Any) -> None:
-        """Options: replicas, heartbeat, delivery and profile (settings), max_moves, seed."""
+        """Options: replicas, heartbeat, delivery and profile (settings), max_moves, seed, url (of a database with tables)."""
         self.directory = directory
         self.clock = FakeClock()
         self.rng = random.Random(options.get("seed", 1))
         self.transport = DirectTransport(queued=True)
-        self.url = f"sqlite:///{directory}/netsched.sqlite"
-        (directory / "netsched.sqlite").write_bytes(_migrated())
+        self.url = options.get("url") or f"sqlite:///{directory}/netsched.sqlite"
+        if "url" not in options:
+            (directory / "netsched.sqlite").write_bytes(_migrated())
         self.database = Database(self.url, self.clock)
         self.settings = wiring.Settings(
             replicas=options.get("replicas", 1),

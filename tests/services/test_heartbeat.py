@@ -16,8 +16,10 @@ from netsched.db.interest import applied
 from netsched.db.session import Database
 from netsched.model import checksum
 from netsched.rpc import agent as rpc
-from netsched.server.services.heartbeat import agent_id
+from netsched.server.services import trust
+from netsched.server.services.heartbeat import QUEUE_LIMIT, agent_id
 from tests.cloud import Cloud, Object
+from tests.fakes.clock import FakeClock
 from tests.services.ground import Ground
 from tests.statements import counted
 
@@ -66,6 +68,88 @@ def test_an_old_beat_does_not_take_a_newer_one_back_and_none_comes_from_the_futu
     assert newest.sent_at <= newest.received_at
     ground.beat("h1", echo=now - 300)
     assert rows(ground.database, agent_beat)[0].sent_at == newest.sent_at
+
+
+def test_of_several_beats_in_a_batch_the_one_sent_last_counts(ground: Ground) -> None:
+    now = ground.beat("h1").time
+    for echo in (now - 5, now - 200):
+        ground.heartbeats.receive(rpc.Beat(agent_type="DHCP agent", host="h1", binary="b", address="a", echo=echo))
+    ground.beat("h1")
+    row = rows(ground.database, agent_beat)[0]
+    assert (row.received_at - row.sent_at).total_seconds() < 100
+
+
+@pytest.mark.parametrize("echo", [-1e300, 1e300])
+def test_impossible_times_spoil_no_batch(ground: Ground, echo: float) -> None:
+    ground.heartbeats.receive(rpc.Beat(agent_type="DHCP agent", host="mad", binary="b", address="a", echo=echo))
+    ground.beat("h1")
+    assert len(rows(ground.database, agent_beat)) == 2
+    with pytest.raises(ValueError):
+        rpc.Beat(agent_type="DHCP agent", host="mad", binary="b", address="a", echo=float("nan"))
+
+
+def test_the_lease_covers_the_longest_interval_the_agent_may_go_by(ground: Ground) -> None:
+    def lease(**said: float) -> float:
+        answer = ground.beat("h1", **said)
+        assert (answer.interval, answer.lease) == (ground.pace.interval, 4 * ground.pace.interval)
+        return round(float(rows(ground.database, agent_beat)[0].lease), 2)
+
+    assert lease() == 40.0
+    ground.pace.adapt(agents=10_000, servers=1, lease=40.0)
+    stretched = ground.pace.interval
+    assert lease(interval=10.0) == round(4 * stretched, 2) > 120.0
+    ground.pace.adapt(agents=1, servers=1, lease=40.0)
+    assert lease(interval=stretched) == round(4 * stretched, 2), (
+        "its answer may have got lost: it still goes by the longer one"
+    )
+    assert lease(interval=10.0) == 40.0
+    assert lease(interval=1e9) == 4 * 3600.0
+
+
+def test_an_agent_appears_at_the_databases_time_whatever_the_servers_clock_says(database_url: str) -> None:
+    clock = FakeClock(datetime.datetime(2001, 1, 1))
+    ground = Ground(Database(database_url, clock))
+    ground.beat("h1")
+    (row,) = rows(ground.database, agent)
+    (beat,) = rows(ground.database, agent_beat)
+    assert abs((beat.received_at - row.created_at).total_seconds()) < 60
+    ground.database.dispose()
+
+
+def test_a_batch_that_fails_ends_trust(ground: Ground) -> None:
+    ground.beat("h1")
+    for part in (trust.WORK, trust.DATABASE):
+        ground.trust.proved(part)
+    assert ground.trust.lacks(trust.WORK) is None
+    with ground.database.engines[0].begin() as connection:
+        agent_beat.drop(connection)
+    with pytest.raises(Exception, match="database|agent_beat"):
+        ground.beat("h1")
+    assert ground.trust.lacks(trust.WORK) is not None
+    with ground.database.engines[0].begin() as connection:
+        agent_beat.create(connection)
+
+
+def test_beats_that_find_the_queue_full_end_trust(ground: Ground) -> None:
+    ground.heartbeats.write_batch()
+    assert ground.trust.lacks(trust.WORK) is None
+    beat = rpc.Beat(agent_type="DHCP agent", host="h1", binary="b", address="a")
+    for _ in range(QUEUE_LIMIT + 1):
+        ground.heartbeats.receive(beat)
+    assert ground.trust.lacks(trust.WORK) is not None
+    ground.heartbeats.write_batch()
+    assert ground.trust.lacks(trust.WORK) is not None, "there is more in the queue than one batch"
+    while ground.heartbeats.write_batch():
+        pass
+    assert ground.trust.lacks(trust.WORK) is None
+
+
+def test_an_l2_agent_that_is_forced_down_has_no_news(ports: Ports) -> None:
+    down = sa.update(agent).where(agent.c.host == "h1").values(forced_down={"user_id": "anna"}, ports_due_at=None)
+    ports.database.write(lambda tx: tx.execute(down))
+    ports.ground.beat("h1", echo=0.0, **L2)
+    ports.ground.beat("h1", echo=ports.ground.cast.said[-1].time, **L2)
+    assert [row.ports_due_at for row in rows(ports.database, agent) if row.host == "h1"] == [None]
 
 
 def test_the_operators_settings_outlive_an_introduction(ground: Ground) -> None:

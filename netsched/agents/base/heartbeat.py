@@ -1,6 +1,8 @@
 """When to beat, what a beat says, and what its answer proves. No threads, no transport: process.py has those.
 
-The echo is T + (boottime now - boottime when T arrived), with T from the newest answer; see rpc/agent.py.
+The echo is T + (boottime now - boottime when T arrived), see rpc/agent.py, with T from the newest answer that came
+promptly. One that was long on its way (the server, this process or a queue between stood still) would set the agent back
+by that time and make it look dead: it tells the time only if it tells a later one.
 
 Load on the server is bounded: one beat per interval (+-10 %), and besides at most one every `SPACING` while scopes
 come into force, so that who waits for that learns of it soon, and one at once for an answer that asks for it, but not
@@ -68,7 +70,7 @@ class Heart:
         self.report = Report(self._first + 1)
         self._sent: dict[int, _Sent] = {}
         self._answer: BeatAnswer | None = None
-        self._answered_at = 0.0  # boottime
+        self._time, self._time_at = 0.0, 0.0  # T, and boottime when it arrived
         self._lease_end = 0.0  # boottime
         self._introduce_since: int | None = self._first + 1
         self._interval = FIRST_INTERVAL
@@ -101,7 +103,7 @@ class Heart:
         with self._lock:
             self._sequence += 1
             now = self._clock.boottime()
-            echo = self._answer.time + now - self._answered_at if self._answer is not None else None
+            echo = self._time + now - self._time_at if self._answer is not None else None
             said = self.report.take(self._sequence)
             self._schedule()
             self._sent[self._sequence] = _Sent(now, said.complete, said.more)
@@ -145,7 +147,10 @@ class Heart:
             if self._introduce_since is not None and self._introduce_since <= answer.sequence:
                 self._introduce_since = None
             self._sent = {seq: one for seq, one in self._sent.items() if seq > answer.sequence}
-            self._answer, self._answered_at = answer, self._clock.boottime()
+            now = self._clock.boottime()
+            if opened or now - sent.at <= self._interval or answer.time > self._time + now - self._time_at:
+                self._time, self._time_at = answer.time, now
+            self._answer = answer
             self._lease_end = max(self._lease_end, sent.at + answer.lease)
             self._interval = answer.interval
             if answer.introduce:

@@ -132,7 +132,7 @@ class HeartbeatService:
         if not taken:
             self._trust.proved(trusts.WORK)
             return 0
-        newest = {agent_id(beat.agent_type, beat.host): beat for beat in taken}  # the last one carries all unanswered
+        newest = _newest(taken)
         batch = self._write(newest)
         if batch.restored:
             returning.report(batch.ground.incarnation)
@@ -202,11 +202,9 @@ class HeartbeatService:
         """Is it an L2 agent that is new, back from the dead, or saying something new of itself?"""
         if row["agent_type"] != kinds.L2_AGENT:
             return False
-        if known is None or known.sent_at is None:
-            return True
-        if known.forced_down:
-            return False  # dead all the same; when it is no more, its ports are marked
-        if known.state is liveness.State.DEAD:
+        if known is not None and known.forced_down:
+            return False  # dead all the same; its ports are marked when it is no more
+        if known is None or known.sent_at is None or known.state is liveness.State.DEAD:
             return True
         return any(row[name] != getattr(known, name) for name in ("capabilities", "configurations"))
 
@@ -330,6 +328,18 @@ class HeartbeatService:
 
 
 _TOLD = ("binary", "address", "zone", "version", "boot_id", "capabilities", "configurations", "settings_mismatch")
+
+
+def _newest(taken: list[rpc.Beat]) -> dict[str, rpc.Beat]:
+    """By agent id. The last one of an agent carries all that is unanswered; it lived when the latest was sent."""
+    newest: dict[str, rpc.Beat] = {}
+    for beat in taken:
+        id_ = agent_id(beat.agent_type, beat.host)
+        before = newest.get(id_)
+        if before is not None and before.echo is not None and before.echo > (beat.echo or 0.0):
+            beat = beat.model_copy(update={"echo": before.echo})
+        newest[id_] = beat
+    return newest
 
 
 def _present_since(known: beat_table.Known | None, sent_at: datetime.datetime | None) -> datetime.datetime | None:

@@ -312,3 +312,36 @@ def test_what_was_meant_by_another_incarnation_is_not_said() -> None:
     assert not r.applied("a", 1, 4, "A")
     said = r.take(2)
     assert said.applied == [] and said.incarnation == "B" and not said.restoring
+
+
+def echo(heart: Heart) -> float:
+    said = heart.beat({}).echo
+    assert said is not None
+    return said
+
+
+def test_an_answer_that_was_long_on_its_way_does_not_set_the_agent_back(heart: Heart, clock: FakeClock) -> None:
+    heart.answered(answer(heart.beat({}), time=5000.0))
+    beat = heart.beat({})
+    clock.advance(60.0)  # the server, or this process, stood still after the answer had been made
+    heart.answered(answer(beat, time=5000.5))
+    assert echo(heart) == 5060.0
+
+
+def test_a_prompt_answer_sets_the_time_whatever_it_was_before(heart: Heart, clock: FakeClock) -> None:
+    heart.answered(answer(heart.beat({}), time=5000.0))
+    beat = heart.beat({})
+    clock.advance(1.0)
+    heart.answered(answer(beat, time=2000.0))  # another database, whose clock is behind
+    clock.advance(3.0)
+    assert echo(heart) == 2003.0
+
+
+def test_a_late_answer_that_tells_a_later_time_sets_it(heart: Heart, clock: FakeClock) -> None:
+    first = heart.beat({})
+    clock.advance(60.0)
+    heart.answered(answer(first, time=5000.0))  # the first one: better than nothing
+    beat = heart.beat({})
+    clock.advance(30.0)
+    heart.answered(answer(beat, time=5070.0))
+    assert echo(heart) == 5070.0
