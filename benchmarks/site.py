@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -152,9 +152,11 @@ class Deployment:
     def client(self) -> measure.Client:
         return measure.Client(self.port)
 
-    def fleet(self, agents: int, prefix: str = "sim", ramp: float = 5.0, settle: bool = True) -> Fleet:
-        """That many simulated DHCP agents in a process of their own; see `Fleet.settle`."""
-        fleet = Fleet(self, agents, prefix, ramp)
+    def fleet(
+        self, agents: int, prefix: str = "sim", ramp: float = 5.0, settle: bool = True, kinds: Sequence[str] = ("dhcp",)
+    ) -> Fleet:
+        """That many hosts with a simulated agent of each kind, in a process of their own; see `Fleet.settle`."""
+        fleet = Fleet(self, {kind: agents for kind in kinds}, prefix, ramp)
         self._fleets.append(fleet)
         if settle:
             fleet.settle()
@@ -196,12 +198,13 @@ class Deployment:
 class Fleet:
     """A netsched-simulate process and what it says of itself every second."""
 
-    def __init__(self, deployment: Deployment, agents: int, prefix: str, ramp: float) -> None:
-        self.agents = agents
+    def __init__(self, deployment: Deployment, counts: Mapping[str, int], prefix: str, ramp: float) -> None:
+        self.agents = sum(counts.values())
         self._deployment = deployment
         self._prefix = prefix
         self._said: list[dict[str, Any]] = []
-        options = [f"--dhcp={agents}", f"--prefix={prefix}", f"--ramp={ramp}", "--json"]
+        options = [f"--{kind}={counts.get(kind, 0)}" for kind in ("dhcp", "l2", "l3")]
+        options += [f"--prefix={prefix}", f"--ramp={ramp}", "--json"]
         with (deployment.directory / f"{prefix}.log").open("ab") as log:
             self._process = subprocess.Popen(
                 deployment.command("simulate", *options), stdout=subprocess.PIPE, stderr=log, text=True
