@@ -51,7 +51,7 @@ class Objects(dict[str, dict[str, Any]]):
 
 
 class Ground:
-    def __init__(self, database: Database, **delivery: str) -> None:
+    def __init__(self, database: Database, pace: Pace | None = None, **delivery: str) -> None:
         database.write(lambda tx: change.start(tx, "incarnation-1"))
         self.database = database
         self.cast = Recorder()
@@ -59,7 +59,7 @@ class Ground:
         kinds = {"network": self.networks, "subnet": self.subnets, "port": self.ports}
         readers = {("network", kind): own_scope(source) for kind, source in kinds.items()}
         self.delivery = DeliveryService(database, readers, self.cast, DeliverySettings(**delivery))
-        self.pace = Pace()
+        self.pace = pace or Pace()
         self.trust = Trust(SystemClock(), self.pace)
         settings = HeartbeatSettings(agree_on={"mtu": 1450})
         self.heartbeats = HeartbeatService(database, self.delivery, self.cast, self.trust, self.pace, settings)
