@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,9 @@ class Scrape:
         answer = ask(world, "GET", "/metrics")
         assert answer.status_int == 200 and answer.content_type == "text/plain", answer.text
         self.samples: dict[str, dict[Labels, float]] = {}
+        self.families: set[str] = set()
         for family in text_string_to_metric_families(answer.text):
+            self.families.add(family.name)
             for sample in family.samples:
                 assert sample.name.startswith("netsched_")
                 self.samples.setdefault(sample.name, {})[tuple(sorted(sample.labels.items()))] = sample.value
@@ -200,3 +203,15 @@ def test_who_may_read(tmp_path: Path) -> None:
     tenant = {"X-Project-Id": "alice", "X-Roles": "member"}
     refused = ask(world, "GET", "/metrics", **tenant)
     assert refused.status_int == 403 and "rule:get_metrics" in refused.json["NeutronError"]["message"]
+
+
+def test_the_documentation_has_them_all(tmp_path: Path) -> None:
+    world = World(tmp_path, agents=1)
+    world.network()
+    world.run(3 * INTERVAL)
+    scraped = {
+        name.removesuffix("_total") for name in Scrape(world).families if name != "netsched_http_request_seconds"
+    }
+    page = (Path(__file__).parent.parent.parent / "docs" / "monitoring.rst").read_text()
+    named = {name.removesuffix("_total") for name in re.findall(r"^``(netsched_\w+)``", page, re.M)}
+    assert named - {"netsched_http_request_seconds"} == scraped

@@ -1,4 +1,4 @@
-"""Database or broker away, seen by clients: 503 and when to ask again, never 500, and what was acknowledged is there."""
+"""Database or broker away, seen by clients: 503 and when to ask again, never 500; what was acknowledged is there."""
 
 from __future__ import annotations
 
