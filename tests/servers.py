@@ -233,6 +233,7 @@ class MariaDB(Server):
 
     def __init__(self, durable: bool = False, tls: Certificate | None = None) -> None:
         super().__init__()
+        self.options: list[str] = []  # further ones, for the next start
         self._durable = durable
         self._tls = self._own(tls) if tls else None
 
@@ -266,21 +267,24 @@ class MariaDB(Server):
             "--table-open-cache=400",
             *([] if self._durable else fast),
             *tls,
+            *self.options,
         )
         self._wait(self._answers)
 
     def _answers(self) -> bool:
         try:
             self.execute("SELECT 1")
-        except pymysql.err.OperationalError:
+        except pymysql.err.Error:  # of a cluster's node: also while it knows no others
             return False
         return True
 
-    def execute(self, statement: str) -> None:
-        """Run one statement as the server's administrator."""
+    def execute(self, statement: str) -> tuple[tuple[object, ...], ...]:
+        """Rows of one statement, run as the server's administrator."""
         connection = pymysql.connect(host="127.0.0.1", port=self.port, user="root")
         try:
-            connection.cursor().execute(statement)
+            with connection.cursor() as cursor:
+                cursor.execute(statement)
+                return tuple(cursor.fetchall())
         finally:
             connection.close()
 

@@ -18,6 +18,7 @@ CONNECT_TIMEOUT = 10  # s
 STATEMENT_TIMEOUT = 30.0  # s without any answer; the longest statements of a server take a few
 # s of silence of the other machine after which the kernel ends a connection, also one that nobody is waiting for.
 KEEPALIVE = {"keepalives": 1, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 4}
+WSREP_NOT_READY = 1047
 
 
 class Unanswered(psycopg2.OperationalError):
@@ -60,6 +61,13 @@ def connected(dbapi: Any, statement_timeout: float | None) -> None:
     """A connection is there: from now on statements' limit is its own."""
     if isinstance(dbapi, Connection):
         dbapi.limit = statement_timeout
+
+
+def judge(context: Any) -> None:
+    """A Galera node that has lost the others refuses every statement (1047). To SQLAlchemy that is no lost connection,
+    but it is of no more use than one: another may lead to another node."""
+    if context.original_exception.args[:1] == (WSREP_NOT_READY,):
+        context.is_disconnect = True
 
 
 def timed_out(error: BaseException | None) -> bool:

@@ -90,6 +90,7 @@ class Database:
             event.listen(engine, "connect", self._prepare_sqlite)
         else:
             event.listen(engine, "do_connect", driver.connect)
+            event.listen(engine, "handle_error", driver.judge)
             event.listen(engine, "connect", lambda dbapi, _: driver.connected(dbapi, self._timeout))
             event.listen(engine, "checkin", self._note_use)
             event.listen(engine, "checkout", self._look_after_idleness)
