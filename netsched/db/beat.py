@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -114,17 +114,23 @@ def offer(connection: sa.Connection, amounts: dict[str, dict[str, int]]) -> None
 def store(connection: sa.Connection, rows: list[dict[str, Any]]) -> None:
     """The beats themselves: one statement for the batch.
 
-    A server that was slow over its batch knows an older beat than another server has stored meanwhile: `sent_at` only
-    grows, or an agent that is heard of would seem to fall silent.
+    A server that was slow over its batch knows an older beat than another server has stored meanwhile: what the agent
+    is judged by stays that of the newer one, or an agent that is heard of would seem to fall silent.
     """
-    told = ("received_at", "lease", "present_since", "sequence", "load", "count", "checksum")
-    base.upsert(connection, agent_beat, rows, *told, sent_at=_newer)
+    told = ("received_at", "sequence", "load", "count", "checksum")
+    judged_by = {name: _newer(name) for name in ("lease", "present_since", "sent_at")}  # MariaDB sets them in order
+    base.upsert(connection, agent_beat, rows, *told, **judged_by)
 
 
-def _newer(new: Any) -> sa.ColumnElement[datetime.datetime]:
-    stored = agent_beat.c.sent_at
-    keep = sa.and_(stored.is_not(None), sa.or_(new.sent_at.is_(None), stored > new.sent_at))
-    return sa.case((keep, stored), else_=new.sent_at)
+def _newer(name: str) -> Callable[[Any], sa.ColumnElement[Any]]:
+    """Of the column of that name, the value that goes with the newer beat."""
+
+    def made(new: Any) -> sa.ColumnElement[Any]:
+        stored = agent_beat.c.sent_at
+        keep = sa.and_(stored.is_not(None), sa.or_(new.sent_at.is_(None), stored > new.sent_at))
+        return sa.case((keep, agent_beat.c[name]), else_=new[name])
+
+    return made
 
 
 def faults(connection: sa.Connection, told: list[tuple[str, str, str, int, str | None]]) -> None:

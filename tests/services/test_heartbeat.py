@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from netsched.db import beat as beat_table
 from netsched.db import change, interest
 from netsched.db.agent import agent, agent_beat, agent_claim
 from netsched.db.interest import applied
@@ -106,13 +107,26 @@ def test_the_lease_covers_the_longest_interval_the_agent_may_go_by(ground: Groun
     assert lease(interval=1e9) == 4 * 3600.0
 
 
+def test_what_a_slow_server_stores_late_changes_nothing_that_the_agent_is_judged_by(ground: Ground) -> None:
+    now = ground.beat("h1").time
+    ground.beat("h1", echo=now - 20)
+    ground.pace.adapt(agents=10_000, servers=1, lease=40.0)
+    ground.beat("h1", echo=now)
+    (newer,) = rows(ground.database, agent_beat)
+    older = {**newer._mapping, "sent_at": newer.sent_at - datetime.timedelta(seconds=10), "lease": 40.0}
+    ground.database.write(lambda tx: beat_table.store(tx.connection, [{**older, "present_since": None}]))
+    (stored,) = rows(ground.database, agent_beat)
+    for name in ("sent_at", "lease", "present_since"):
+        assert getattr(stored, name) == getattr(newer, name)
+
+
 def test_an_agent_appears_at_the_databases_time_whatever_the_servers_clock_says(database_url: str) -> None:
     clock = FakeClock(datetime.datetime(2001, 1, 1))
     ground = Ground(Database(database_url, clock))
     ground.beat("h1")
     (row,) = rows(ground.database, agent)
-    (beat,) = rows(ground.database, agent_beat)
-    assert abs((beat.received_at - row.created_at).total_seconds()) < 60
+    (heard,) = rows(ground.database, agent_beat)
+    assert abs((heard.received_at - row.created_at).total_seconds()) < 60
     ground.database.dispose()
 
 
@@ -133,9 +147,9 @@ def test_a_batch_that_fails_ends_trust(ground: Ground) -> None:
 def test_beats_that_find_the_queue_full_end_trust(ground: Ground) -> None:
     ground.heartbeats.write_batch()
     assert ground.trust.lacks(trust.WORK) is None
-    beat = rpc.Beat(agent_type="DHCP agent", host="h1", binary="b", address="a")
+    one = rpc.Beat(agent_type="DHCP agent", host="h1", binary="b", address="a")
     for _ in range(QUEUE_LIMIT + 1):
-        ground.heartbeats.receive(beat)
+        ground.heartbeats.receive(one)
     assert ground.trust.lacks(trust.WORK) is not None
     ground.heartbeats.write_batch()
     assert ground.trust.lacks(trust.WORK) is not None, "there is more in the queue than one batch"
