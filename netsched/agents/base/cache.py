@@ -227,6 +227,7 @@ class Cache:
         first, self.incarnation = not self.incarnation, incarnation
         if first:
             return False
+        self._requests.clear()  # their positions mean nothing any more
         for state in self._open.values():
             state.kept = [n for n in state.kept if n.incarnation == incarnation]
         for scope, copy in self._copies.items():

@@ -216,3 +216,18 @@ def test_what_the_disk_held_is_a_suspect(clock: FakeClock) -> None:
     cache.load("A", {S: Copy(3, 10, {})})
     assert cache.unsettled()
     assert ask(cache, only_suspects=True).items[0].position == 10
+
+
+def test_a_request_is_named_once_and_not_before_its_change_is_there(cache: Cache, clock: FakeClock) -> None:
+    cache.notices(
+        [notice(10, 11, requests=["req-1"]), notice(10, 11, requests=["req-1"]), notice(12, 13, requests=["req-2"])]
+    )
+    assert cache.finish_requests(S, 10) == []
+    assert cache.finish_requests(S, 11) == ["req-1"]  # the other one waits for what lies between
+    clock.advance(1)
+    answer(cache, ask(cache), epoch=3, position=12, full=False, requests=["req-3"])
+    assert cache.finish_requests(S, 11) == []
+    assert sorted(cache.finish_requests(S, 13)) == ["req-2", "req-3"]
+    assert cache.finish_requests(S, 13) == []
+    cache.notices([notice(11, 12, requests=["req-3"]), notice(13, 14, released=True, requests=["req-4"])])
+    assert cache.finish_requests(S, -1) == ["req-4"]
