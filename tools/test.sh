@@ -94,6 +94,7 @@ step() {
     took=$(($(date +%s) - began))
     if [ $status = 0 ]; then
         printf 'ok %5s s  %s\n' "$took" "$note"
+        [ "$1" != full ] || grep -h -e '^  *[0-9.]* s  ' -e 'writes acknowledged' "$logs/full.log" | sed 's/^/    /'
     else
         printf 'FAILED %s s  %s; the end of %s:\n' "$took" "$note" "$logs/$1.log"
         tail -n 40 "$logs/$1.log" | sed 's/^/    /'

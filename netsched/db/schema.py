@@ -20,7 +20,7 @@ from netsched.db.session import Database
 
 
 class WrongSchema(errors.Unavailable):
-    """The database has schema {actual}, this release wants {wanted}. Run: netsched-manage db upgrade"""
+    """The database has schema {actual}, this release wants {wanted}. {advice}"""
 
     code = "database.wrong_schema"
 
@@ -86,8 +86,12 @@ def _migrate(database: Database, empty: bool) -> None:
 def check(database: Database) -> None:
     """Raise WrongSchema unless the database has what this release wants."""
     actual = current(database)
-    if actual != wanted():
-        raise WrongSchema(actual=actual or "none", wanted=wanted())
+    if actual == wanted():
+        return
+    advice = "Run: netsched-manage db upgrade"
+    if actual is not None and actual not in dict(history()):
+        advice = "It was upgraded for another release: install that one here, too"
+    raise WrongSchema(actual=actual or "none", wanted=wanted(), advice=advice)
 
 
 def drift(database: Database) -> list[Any]:

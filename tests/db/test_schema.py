@@ -37,8 +37,11 @@ def test_a_wrong_schema_is_refused_with_the_command_to_run(empty: Database) -> N
     with pytest.raises(schema.WrongSchema, match="netsched-manage db upgrade"):
         schema.check(empty)
     schema.upgrade(empty)
-    empty.write(lambda tx: tx.execute(sa.text("UPDATE alembic_version SET version_num = '0000'")))
-    with pytest.raises(schema.WrongSchema, match="0000"):
+    empty.write(lambda tx: tx.execute(sa.text("UPDATE alembic_version SET version_num = '0001'")))
+    with pytest.raises(schema.WrongSchema, match="0001.*netsched-manage db upgrade"):
+        schema.check(empty)
+    empty.write(lambda tx: tx.execute(sa.text("UPDATE alembic_version SET version_num = '9999'")))
+    with pytest.raises(schema.WrongSchema, match="9999.*install that one here, too"):
         schema.check(empty)
 
 
