@@ -16,7 +16,7 @@ OPTS = [
         "stop_delay",
         default=0.0,
         min=0.0,
-        help="Seconds after SIGTERM in which the server still takes connections while /readyz says 503 already, so that "
+        help="Seconds after SIGTERM in which the server still takes connections while /readyz says 503, so that "
         "a load balancer takes it out before anybody is refused; two of its periods are a good value.",
     ),
     cfg.FloatOpt(

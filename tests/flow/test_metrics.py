@@ -93,12 +93,15 @@ def test_beats_answers_notices_and_pulls(tmp_path: Path) -> None:
             seen["each notice"] += sum(len(one) for one in envelope.payload["notices"].values())
         return [envelope]
 
+    world.servers[0].heartbeats.write_batch()  # what is still in the queue
+    world.transport.deliver_all()
     before = Scrape(world)
     world.transport.route = count
     network = world.network()
     world.run(5 * INTERVAL)
     world.port(network)
     world.run(5 * INTERVAL)
+    world.servers[0].heartbeats.write_batch()
     world.transport.route = None
     after = Scrape(world)
 

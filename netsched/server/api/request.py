@@ -28,7 +28,7 @@ _IF_MATCH = re.compile(r'"?revision_number=([0-9]{1,18})"?')
 
 @dataclass(frozen=True)
 class Answer:
-    """`body` is any JSON value; None with status 201 is sent as null, with 204 nothing is sent. Bytes go as they are."""
+    """`body` is any JSON value; None with status 201 is sent as null, with 204 nothing is. Bytes go as they are."""
 
     status: int = 200
     body: Any = None
