@@ -1,8 +1,8 @@
 """When to beat, what a beat says, and what its answer proves. No threads, no transport: process.py has those.
 
 The echo is T + (boottime now - boottime when T arrived), see rpc/agent.py, with T from the newest answer that came
-promptly. One that was long on its way (the server, this process or a queue between stood still) would set the agent back
-by that time and make it look dead: it tells the time only if it tells a later one.
+promptly. One that was long on its way (the server, this process or a queue between stood still) would set the agent
+back by that time and make it look dead: it tells the time only if it tells a later one.
 
 Load on the server is bounded: one beat per interval (+-10 %), and besides at most one every `SPACING` while scopes
 come into force, so that who waits for that learns of it soon, and one at once for an answer that asks for it, but not

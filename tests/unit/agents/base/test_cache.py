@@ -231,3 +231,67 @@ def test_a_request_is_named_once_and_not_before_its_change_is_there(cache: Cache
     assert cache.finish_requests(S, 13) == []
     cache.notices([notice(11, 12, requests=["req-3"]), notice(13, 14, released=True, requests=["req-4"])])
     assert cache.finish_requests(S, -1) == ["req-4"]
+
+
+# Copies from before a restart
+
+OTHER = "network/m"
+
+
+@pytest.fixture
+def loaded(clock: FakeClock) -> Cache:
+    """S and another scope from the disk, to be pulled in 1.5 s."""
+    cache = Cache(clock)
+    cache.load("A", {S: Copy(3, 10, {}), OTHER: Copy(1, 4, {})}, delay=1.5)
+    return cache
+
+
+def test_what_was_loaded_and_is_current_is_not_pulled(loaded: Cache, clock: FakeClock) -> None:
+    assert pulls_in(loaded, clock) == 1.5 and loaded.unsettled()
+    loaded.confirm(current=True)
+    assert pulls_in(loaded, clock) == NEVER and not loaded.unsettled()
+
+
+def test_what_was_loaded_and_is_not_current_is_pulled_now(loaded: Cache, clock: FakeClock) -> None:
+    loaded.confirm(current=False)
+    assert pulls_in(loaded, clock) == 0.0
+    assert [item.scope for item in ask(loaded).items] == [S, OTHER]
+
+
+def test_what_something_else_was_said_of_is_pulled_all_the_same(loaded: Cache) -> None:
+    loaded.notices([notice(11, 12)])  # a gap
+    loaded.suspect([OTHER])
+    loaded.confirm(current=True)
+    assert loaded.unsettled()
+    assert [item.scope for item in ask(loaded, only_suspects=True).items] == [OTHER]
+
+
+def test_a_copy_that_moved_on_by_a_notice_is_as_current_as_before(loaded: Cache, clock: FakeClock) -> None:
+    loaded.notices([notice(10, 11)])
+    loaded.confirm(current=True)
+    assert pulls_in(loaded, clock) == NEVER
+
+
+def test_a_pull_that_is_under_way_is_not_called_off(loaded: Cache, clock: FakeClock) -> None:
+    clock.advance(1.5)
+    request = ask(loaded)
+    loaded.confirm(current=True)
+    assert loaded.unsettled()
+    loaded.pulled(request, PullAnswer(incarnation="A", scopes=[PulledScope(scope=s, held=False) for s in (S, OTHER)]))
+    assert loaded.scopes() == set() and not loaded.unsettled()
+
+
+def test_many_scopes_that_only_ask_for_changes_fit_in_one_pull(clock: FakeClock) -> None:
+    cache = Cache(clock)
+    known = {f"network/known-{n}": Copy(1, 5, {}) for n in range(300)}
+    unknown = {f"network/unknown-{n}": Copy(0, 0, {}) for n in range(300)}
+    cache.load("A", known | unknown)
+    items = cache.take(10, only_suspects=True)
+    assert (sum(not item.position for item in items), sum(item.position > 0 for item in items)) == (10, 200)
+
+
+def test_what_a_bounded_answer_leaves_out_is_asked_for_at_once(loaded: Cache, clock: FakeClock) -> None:
+    clock.advance(1.5)
+    answer(loaded, ask(loaded), epoch=3, position=11, full=False)
+    assert pulls_in(loaded, clock) == 0.0
+    assert [item.scope for item in ask(loaded).items] == [OTHER]
