@@ -18,7 +18,10 @@ OPTS = [
         "the limits with it.",
     ),
     cfg.FloatOpt(
-        "write_delay", default=0.8, min=0.05, help="Seconds for which heartbeats are gathered into one write."
+        "write_delay",
+        default=0.8,
+        min=0.05,
+        help="Seconds for which heartbeats are gathered into one write; at most a tenth of interval.",
     ),
     cfg.BoolOpt("new_agents_enabled", default=True, help="Whether agents that appear get work without being enabled."),
 ]

@@ -313,7 +313,7 @@ def settings_from(conf: Any, role: str) -> Settings:
         ),
         base_mac=conf.network.base_mac,
         replicas=conf.scheduler.dhcp_agents_per_network,
-        write_delay=conf.heartbeat.write_delay,
+        write_delay=min(conf.heartbeat.write_delay, interval / 10),  # agents repeat what is not answered soon
         heartbeat=HeartbeatSettings(
             interval, conf.heartbeat.max_beats, conf.heartbeat.new_agents_enabled, agree_on
         ),

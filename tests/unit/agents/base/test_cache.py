@@ -255,7 +255,7 @@ def test_what_was_loaded_and_is_current_is_not_pulled(loaded: Cache, clock: Fake
 def test_what_was_loaded_and_is_not_current_is_pulled_now(loaded: Cache, clock: FakeClock) -> None:
     loaded.confirm(current=False)
     assert pulls_in(loaded, clock) == 0.0
-    assert [item.scope for item in ask(loaded).items] == [S, OTHER]
+    assert {item.scope for item in ask(loaded).items} == {S, OTHER}
 
 
 def test_what_something_else_was_said_of_is_pulled_all_the_same(loaded: Cache) -> None:
