@@ -130,9 +130,7 @@ class Server:
         others = {(kind, kind): own_scope(source) for kind, source in (more_kinds or {}).items()}
         self.delivery = DeliveryService(database, readers() | others, to_agents, settings.delivery)
         wake = Wake(writer=lambda: beats.nudge(), scheduler=lambda: schedule.nudge())
-        self.heartbeats = HeartbeatService(
-            database, self.delivery, to_agents, trust, pace, settings.heartbeat, wake
-        )
+        self.heartbeats = HeartbeatService(database, self.delivery, to_agents, trust, pace, settings.heartbeat, wake)
         loaded = profile.load(settings.scheduling.profile)
         self.brakes = BrakeService(database, trust)
         self.scheduling = SchedulingService(database, loaded, settings.scheduling, trust, self.brakes, clock)
@@ -314,9 +312,7 @@ def settings_from(conf: Any, role: str) -> Settings:
         base_mac=conf.network.base_mac,
         replicas=conf.scheduler.dhcp_agents_per_network,
         write_delay=min(conf.heartbeat.write_delay, interval / 10),  # agents repeat what is not answered soon
-        heartbeat=HeartbeatSettings(
-            interval, conf.heartbeat.max_beats, conf.heartbeat.new_agents_enabled, agree_on
-        ),
+        heartbeat=HeartbeatSettings(interval, conf.heartbeat.max_beats, conf.heartbeat.new_agents_enabled, agree_on),
         delivery=DeliverySettings(conf.delivery.mode, conf.delivery.payload),
         scheduling=SchedulingSettings(chosen, conf.scheduler.unbind_hold, conf.scheduler.max_moves),
         retention=Retention(

@@ -84,7 +84,13 @@ class World:
 
         def work(tx: Any) -> None:
             tx.execute(sa.insert(agent).values(row))
-            beat = {"agent_id": agent_id, "received_at": base.now(), "sent_at": base.now(), "load": {}, "lease": self.lease}
+            beat = {
+                "agent_id": agent_id,
+                "received_at": base.now(),
+                "sent_at": base.now(),
+                "load": {},
+                "lease": self.lease,
+            }
             tx.execute(sa.insert(agent_beat).values(beat))
             if claims:
                 tx.execute(sa.insert(agent_claim).values(claims))
