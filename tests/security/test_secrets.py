@@ -45,13 +45,10 @@ def run(tmp_path: Path, program: str, database: str, transport: str, *arguments:
         f"mysql+pymsql://netsched:{DATABASE}@127.0.0.1/netsched",
         f"mysql+pymysql://netsched:{DATABASE}@127.0.0.1:port/netsched",
         f"mysql+pymysql://netsched:{DATABASE}@127.0.0.1:1/netsched",
-        f"mysql+pymysql://netsched:{DATABASE}@nowhere.invalid/netsched",
         f"mysql+pymysql://netsched:{DATABASE}@127.0.0.1/netsched?no_such=option",
         f"mysql+pymysql://netsched:{DATABASE}@127.0.0.1/netsched?ssl_ca=/no/such/file",
         f"postgresql+psycopg2://netsched:{DATABASE}@127.0.0.1:1/netsched",
         f"postgresql+psycopg2://netsched:{DATABASE}@127.0.0.1/netsched?no_such=option",
-        f"postgresql+psycopg2://netsched:{DATABASE}@127.0.0.1/netsched?sslmode=verify-full&sslrootcert=/no/such/file",
-        f"mysql+pymysql:/netsched:{DATABASE}@127.0.0.1/netsched",
     ],
 )
 def test_mistakes_in_the_database_url(tmp_path: Path, url: str) -> None:
@@ -65,7 +62,6 @@ def test_mistakes_in_the_database_url(tmp_path: Path, url: str) -> None:
     [
         f"rabit://netsched:{BROKER}@127.0.0.1:5672/netsched",
         f"rabbit://netsched:{BROKER}@127.0.0.1:port/netsched",
-        f"rabbit:/netsched:{BROKER}@127.0.0.1:5672/netsched",
         f"rabbit://netsched:{BROKER}@[::1:5672/netsched",
     ],
 )
