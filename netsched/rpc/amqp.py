@@ -16,12 +16,15 @@ What follows from the rabbit driver's source (_drivers/impl_rabbit.py, _drivers/
   queue of an agent that never returns stays; a policy with "expires" for ^netsched-agent removes it.
 * With TLS the name that a certificate must bear is, while there are several hosts, the one of whichever was tried
   first (kombu keeps it in the options when it goes on to the next), so each broker's certificate needs all names.
+* A server that could not deliver an answer, because the queue for it went with the broker, drops all answers to that
+  queue for a minute (ObsoleteReplyQueuesCache), also when it is there again. `_go_unanswered` takes another one.
 * After a lost connection the driver waits ``kombu_reconnect_delay``, the same for all: ``kombu_reconnect_splay`` only
   reaches its log line. `set_defaults` gives each process a delay of its own.
 """
 
 from __future__ import annotations
 
+import functools
 import logging
 import random
 import threading
@@ -45,6 +48,11 @@ SERVER_TOPIC = "netsched-server"
 AGENT_TOPIC = "netsched-agent"
 CAST_TTL = 120.0  # seconds; longer than any reconnect, much shorter than what anti-entropy would not have repaired
 SEND_RETRIES = 2  # a pooled connection that broke while idle costs one; then Unavailable, within about 15 s
+# Added to the URL of what calls. A broker that crashes within seconds of making a quorum queue may have it without a
+# leader for ever ("leader not known" in its log; RabbitMQ 3.10), and who waits on it is deaf. An answer that is lost is
+# asked for again, so its queue need not survive.
+ANSWERS = "rabbit_transient_quorum_queue=false"
+RETIRED = 60.0  # seconds after which nobody waits any more for an answer in a queue that was given up
 SERVE_WAIT = 5.0  # seconds in which a broker that is there has made the queues
 _METHOD = "deliver"  # the one method that the broker's messages name; ours is inside
 
@@ -59,8 +67,8 @@ def set_defaults(conf: cfg.ConfigOpts) -> None:
 
     To be called before an AmqpTransport is made, which is when the driver reads them.
 
-    Quorum queues throughout: a killed broker then loses nothing that was confirmed. (All clients of a virtual host
-    must agree on this; after a change it needs a new virtual host.)
+    Quorum queues throughout, but for answers (see ANSWERS): a killed broker then loses nothing that was confirmed. (All
+    clients of a virtual host must agree on this; after a change it needs a new virtual host.)
     """
     wanted = {
         "rabbit_quorum_queue": True,
@@ -142,20 +150,33 @@ class AmqpTransport:
     ) -> None:
         _check_tls(conf)
         self._transport = _open(conf, url)
+        self._open_calling: Callable[[], Any] = functools.partial(
+            _open, conf, f"{url}{'&' if '?' in url else '?'}{ANSWERS}"
+        )
+        self._calling = self._open_calling()  # connects when it is first used
         self._executor = executor
         self._threads = threads
         self._cast_ttl = cast_ttl
         self._replies = threading.Event()
         self._opening = threading.Lock()
+        self._renewing = threading.Lock()
+        self._unanswered, self._patience = 0, 1
 
     def cast(self, address: str, method: str, payload: transport.Message) -> None:
         """Returns after the broker's confirm. Raises Unavailable within about 15 s if no broker gives one."""
-        self._send(address, method, payload, timeout=self._cast_ttl)
+        self._send(self._transport, address, method, payload, timeout=self._cast_ttl)
 
     def call(self, address: str, method: str, payload: transport.Message, timeout: float) -> transport.Message:
         """As the Protocol says; up to 15 s longer than `timeout` if the broker goes away under it."""
         self._wait_for_replies(timeout)
-        result = self._send(address, method, payload, timeout=timeout, wait_for_reply=True)
+        calling = self._calling
+        try:
+            result = self._send(calling, address, method, payload, timeout=timeout, wait_for_reply=True)
+        except errors.Unavailable as error:
+            if isinstance(error.__cause__, oslo_messaging.MessagingTimeout):
+                self._go_unanswered(calling)
+            raise
+        self._unanswered, self._patience = 0, 1
         return outcome.unwrap(result)
 
     def serve(self, address: str, handler: transport.Handler) -> AmqpServing:
@@ -169,7 +190,25 @@ class AmqpTransport:
         return AmqpServing(listen)
 
     def close(self) -> None:
+        self._calling.cleanup()
         self._transport.cleanup()
+
+    def _go_unanswered(self, calling: Any) -> None:
+        """Call by another transport from now on, with a queue for answers of its own.
+
+        There may just be no server to answer; so it takes twice as many unanswered calls each time.
+        """
+        with self._renewing:
+            self._unanswered += 1
+            if calling is not self._calling or self._unanswered < self._patience:
+                return
+            self._unanswered, self._patience = 0, 2 * self._patience
+            self._calling = self._open_calling()
+            self._replies.clear()
+        retire = threading.Timer(RETIRED, calling.cleanup)
+        retire.daemon = True
+        retire.start()
+        LOG.info("a call was not answered: answers are expected in another queue now")
 
     def _wait_for_replies(self, timeout: float) -> None:
         """Have the queue for answers, which the driver makes within the first call, there without any time-out."""
@@ -180,18 +219,18 @@ class AmqpTransport:
 
     def _open_replies(self) -> None:
         try:
-            self._transport._driver._get_reply_q()
+            self._calling._driver._get_reply_q()
             self._replies.set()
         except BROKER_ERRORS as error:
             LOG.error("The broker refuses us a queue for answers: %s", error)
         finally:
             self._opening.release()
 
-    def _send(self, address: str, method: str, payload: transport.Message, **how: Any) -> Any:
+    def _send(self, sender: Any, address: str, method: str, payload: transport.Message, **how: Any) -> Any:
         message = {"method": _METHOD, "args": {"method": method, "payload": payload}}
         try:
             # What RPCClient would do, except that its cast has no way to say how long a message lives.
-            return self._transport._send(_target(address), {}, message, retry=SEND_RETRIES, **how)
+            return sender._send(_target(address), {}, message, retry=SEND_RETRIES, **how)
         except BROKER_ERRORS as error:
             raise errors.Unavailable(reason=f"{method} to {address}: {error}") from error
 
