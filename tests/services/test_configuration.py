@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,8 @@ def test_nothing_said_is_the_defaults(tmp_path: Path) -> None:
     said, default = settings(tmp_path, ""), Settings()
     for name in ("provider", "base_mac", "replicas", "write_delay", "delivery", "retention", "api", "role"):
         assert getattr(said, name) == getattr(default, name), name
-    assert said.scheduling.limits == default.scheduling.limits
+    assert replace(said.heartbeat, agree_on={}) == default.heartbeat
+    assert said.scheduling == default.scheduling
 
 
 def test_what_is_said_arrives(tmp_path: Path) -> None:
@@ -55,8 +57,11 @@ def test_what_is_said_arrives(tmp_path: Path) -> None:
         profile = chance
         move_from_dead = false
         unbind_hold = 5
+        max_moves = 50
+        move_failing_after = 7
         [heartbeat]
         interval = 2
+        max_beats = 30
         new_agents_enabled = false
         [delivery]
         mode = beat
@@ -80,11 +85,13 @@ def test_what_is_said_arrives(tmp_path: Path) -> None:
     assert said.replicas == 2
     agreed = {"mtu": 1400, "vxlan_port": 8472, "dns_domain": "example.org", "lease_time": 600}
     assert said.heartbeat.agree_on == agreed
-    assert (said.heartbeat.interval, said.heartbeat.new_agents_enabled) == (2.0, False)
+    assert (said.heartbeat.interval, said.heartbeat.max_beats, said.heartbeat.new_agents_enabled) == (2.0, 30.0, False)
+    assert said.write_delay == 0.2  # of which an interval holds ten
     assert (said.delivery.mode, said.delivery.payload) == ("beat", "id")
     assert "load" not in said.scheduling.profile.weighers  # that is chance
     assert not said.scheduling.profile.move_from_dead
-    assert (said.scheduling.unbind_hold, said.scheduling.limits.dead_after) == (5.0, 8.0)
+    assert (said.scheduling.unbind_hold, said.scheduling.max_moves) == (5.0, 50.0)
+    assert said.scheduling.profile.move_failing_after == 7.0
     kept = said.retention
     assert (kept.changes, kept.change_rows, kept.decisions, kept.dead_agents) == (101, 1002, 103, 14)
 
