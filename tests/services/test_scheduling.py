@@ -78,7 +78,8 @@ def test_a_network_without_a_candidate_says_why_once_and_is_bound_later(
     assert [event["action"] for event in reasons(service, net)["history"]] == ["place", "unplaced", "unplaced"]
 
 
-def test_a_thousand_networks_of_a_dead_agent_move_within_the_budget(world: World, service: SchedulingService) -> None:
+def test_a_thousand_networks_of_a_dead_agent_move_within_the_budget(world: World, database: Database) -> None:
+    service = SchedulingService(database, LOADED, SchedulingSettings(SETTINGS, max_moves=1000.0))
     dead = world.agent("h1")
     for _ in range(2):
         world.networks(500)
