@@ -16,6 +16,10 @@ from netsched.db.change import log_state
 from netsched.db.interest import applied, interest
 from netsched.model.liveness import State
 
+# Sequence numbers of one life of an agent follow on each other, those of two lives are further apart: they begin with
+# its clock's milliseconds, times 1000. Two beats that could meet are never so many apart.
+SAME_LIFE = 1000
+
 
 @dataclass(frozen=True)
 class Known:
@@ -36,6 +40,7 @@ class Known:
     present_since: datetime.datetime | None
     forced_down: bool
     state: State
+    sequence: int
     count: int
     checksum: int
     owes: bool
@@ -61,7 +66,7 @@ def ground(connection: sa.Connection, agents: Collection[str]) -> Ground:
     behind = sa.select(interest.c.agent_id).where(interest.c.agent_id.in_(mine), interest.c.behind_since.is_not(None))
     owes = agent.c.id.in_(behind)
     its_beat = sa.and_(agent_beat.c.agent_id == agent.c.id, agent_beat.c.agent_id.in_(mine))
-    names = ("sent_at", "lease", "present_since", "count", "checksum")
+    names = ("sent_at", "lease", "present_since", "sequence", "count", "checksum")
     beat_columns = [agent_beat.c[name] for name in names]
     rows = connection.execute(
         sa.select(base.now().label("now"), log_state.c.incarnation, log_state.c.position, agent, *beat_columns)
@@ -89,6 +94,7 @@ def _known(row: Any) -> Known:
         present_since=row.present_since,
         forced_down=row.forced_down is not None,
         state=judged(row),
+        sequence=row.sequence or 0,
         count=row.count or 0,
         checksum=row.checksum or 0,
         owes=bool(row.owes),
@@ -111,15 +117,36 @@ def offer(connection: sa.Connection, amounts: dict[str, dict[str, int]]) -> None
     base.upsert(connection, agent_claim, rows, "capacity")
 
 
-def store(connection: sa.Connection, rows: list[dict[str, Any]]) -> None:
-    """The beats themselves: one statement for the batch.
+def hold(connection: sa.Connection, agents: Collection[str]) -> dict[str, Any]:
+    """Rows (agent_id, sequence, count, checksum) of the newest beats by agent id, locked until the commit.
+
+    Galera locks on one node only; there the later commit is refused, as both write these rows.
+    """
+    columns = [agent_beat.c[name] for name in ("agent_id", "sequence", "count", "checksum")]
+    wanted = sa.select(*columns).where(agent_beat.c.agent_id.in_(sorted(agents))).order_by(agent_beat.c.agent_id)
+    return {row.agent_id: row for row in connection.execute(wanted.with_for_update())}
+
+
+def store(connection: sa.Connection, rows: list[dict[str, Any]], counted: Collection[str] = ()) -> None:
+    """The beats themselves: one statement for the batch. `counted`: agents of which `hold` gave count and checksum; of
+    those that are known by now, the others' stay as they are.
 
     A server that was slow over its batch knows an older beat than another server has stored meanwhile: what the agent
     is judged by stays that of the newer one, or an agent that is heard of would seem to fall silent.
     """
-    told = ("received_at", "sequence", "load", "count", "checksum")
     judged_by = {name: _newer(name) for name in ("lease", "present_since", "sent_at")}  # MariaDB sets them in order
-    base.upsert(connection, agent_beat, rows, *told, **judged_by)
+    counts = {name: _counted(name, sorted(counted)) for name in ("count", "checksum")} if counted else {}
+    base.upsert(connection, agent_beat, rows, "received_at", "load", **judged_by, **counts, sequence=_later)
+
+
+def _later(new: Any) -> sa.ColumnElement[int]:
+    stored = agent_beat.c.sequence
+    overtaken = sa.and_(stored > new.sequence, stored < new.sequence + SAME_LIFE)
+    return sa.case((overtaken, stored), else_=new.sequence)
+
+
+def _counted(name: str, agents: list[str]) -> Callable[[Any], sa.ColumnElement[Any]]:
+    return lambda new: sa.case((agent_beat.c.agent_id.in_(agents), new[name]), else_=agent_beat.c[name])
 
 
 def _newer(name: str) -> Callable[[Any], sa.ColumnElement[Any]]:

@@ -20,10 +20,10 @@ from netsched.db import beat as beat_table
 from netsched.db import holder, rebinding, registration
 from netsched.db.session import Database
 from netsched.db.transaction import Transaction
-from netsched.model import checksum, kinds, liveness, segment
+from netsched.model import kinds, liveness, segment
 from netsched.model import scope as scopes
 from netsched.rpc import agent as rpc
-from netsched.server.services import returning, saying
+from netsched.server.services import acknowledging, returning, saying
 from netsched.server.services import trust as trusts
 from netsched.server.services.delivery import DeliveryService
 from netsched.server.services.pace import Pace
@@ -140,7 +140,7 @@ class HeartbeatService:
         if not more:
             self._trust.proved(trusts.WORK)
         self._answer(batch)
-        if batch.marked or any(self._is_news(batch, beat) for beat in newest.values()):
+        if batch.marked or any(self._is_news(batch, beat) for beat in batch.beats.values()):
             self._wake.scheduler()
         return len(taken)
 
@@ -161,12 +161,14 @@ class HeartbeatService:
         ground = beat_table.ground(tx.connection, newest)
         anew = returning.restored(tx, newest, ground)
         ground = replace(ground, incarnation=anew or ground.incarnation)
-        newest = returning.believable(newest, ground.incarnation)
+        newest = acknowledging.in_order(returning.believable(newest, ground.incarnation), ground)
         batch = _Batch(newest, ground, restored=anew is not None)
         saying.store(tx, newest)  # first, since who writes a port locks it before anything of an agent
         self._introduce(tx, batch)
-        self._acknowledge(tx, batch)
-        beat_table.store(tx.connection, [self._row(batch, id_, beat) for id_, beat in sorted(newest.items())])
+        said = acknowledging.store(tx, newest, ground)
+        batch.counts, batch.dropped = said.counts, said.dropped
+        rows = [self._row(batch, id_, beat) for id_, beat in sorted(newest.items())]
+        beat_table.store(tx.connection, rows, said.told)
         beat_table.faults(tx.connection, [_fault(id_, fault) for id_, beat in newest.items() for fault in beat.faults])
         owing = [id_ for id_, beat in newest.items() if (known := batch.known(beat)) is None or known.owes]
         if owing:
@@ -237,30 +239,6 @@ class HeartbeatService:
         return {
             name: [ours[name], value] for name, value in beat.settings.items() if name in ours and ours[name] != value
         }
-
-    def _acknowledge(self, tx: Transaction, batch: _Batch) -> None:
-        """Bring `applied` to what the beats say, and each agent's count and checksum along with it."""
-        speaking = {id_: beat for id_, beat in batch.beats.items() if beat.applied or beat.complete}
-        old: dict[tuple[str, str], tuple[int, int]] = {}
-        if speaking:
-            whole = any(beat.complete for beat in speaking.values())
-            named = None if whole else {a.scope for beat in speaking.values() for a in beat.applied}
-            for row in holder.applied_by(tx.connection, speaking, named):
-                old[(row.agent_id, row.scope)] = (row.epoch, row.position)
-        in_force: list[dict[str, Any]] = []
-        gone: list[tuple[str, str]] = []
-        for id_, beat in batch.beats.items():
-            known = batch.known(beat)
-            start = (known.count, known.checksum) if known else (0, 0)
-            batch.counts[id_] = _merge(id_, beat, old, start, in_force, gone) if id_ in speaking else start
-        if in_force or gone:
-            holder.acknowledge(tx.connection, in_force, gone, list(speaking))
-        complete = [id_ for id_, beat in speaking.items() if beat.complete]
-        if complete:
-            holder.reconsider(tx.connection, complete)
-        if in_force:
-            for id_, scope in holder.without_interest(tx.connection, [(r["agent_id"], r["scope"]) for r in in_force]):
-                batch.dropped.setdefault(id_, []).append(scope)
 
     def _row(self, batch: _Batch, id_: str, beat: rpc.Beat) -> dict[str, Any]:
         known = batch.known(beat)
@@ -336,8 +314,11 @@ def _newest(taken: list[rpc.Beat]) -> dict[str, rpc.Beat]:
     for beat in taken:
         id_ = agent_id(beat.agent_type, beat.host)
         before = newest.get(id_)
-        if before is not None and before.echo is not None and before.echo > (beat.echo or 0.0):
-            beat = beat.model_copy(update={"echo": before.echo})
+        if before is not None:
+            if acknowledging.overtaken(beat, before.sequence):
+                before, beat = beat, before
+            if before.echo is not None and before.echo > (beat.echo or 0.0):
+                beat = beat.model_copy(update={"echo": before.echo})
         newest[id_] = beat
     return newest
 
@@ -353,31 +334,6 @@ def _present_since(known: beat_table.Known | None, sent_at: datetime.datetime | 
 def _reaches_less(known: beat_table.Known | None, row: dict[str, Any]) -> bool:
     before = segment.reached(known.capabilities) if known else ()
     return bool(segment.missing(before, segment.reached(row["capabilities"])))
-
-
-def _merge(
-    id_: str,
-    beat: rpc.Beat,
-    old: dict[tuple[str, str], tuple[int, int]],
-    start: tuple[int, int],
-    in_force: list[dict[str, Any]],
-    gone: list[tuple[str, str]],
-) -> tuple[int, int]:
-    """Sort one beat's acknowledgements into rows to write and rows to delete; the agent's new count and checksum."""
-    count, total = (0, 0) if beat.complete else start
-    said = {a.scope: a for a in beat.applied}
-    before = {scope: value for (agent, scope), value in old.items() if agent == id_}
-    for scope, one in said.items():
-        if not beat.complete and scope in before:
-            count, total = count - 1, total ^ checksum.element(scope, *before[scope])
-        if one.position == holder.REMOVED:
-            gone.append((id_, scope))
-            continue
-        count, total = count + 1, total ^ checksum.element(scope, one.epoch, one.position)
-        in_force.append({"agent_id": id_, "scope": scope, "position": one.position, "epoch": one.epoch})
-    if beat.complete:
-        gone.extend((id_, scope) for scope in before if scope not in said)
-    return count, total
 
 
 def _fault(id_: str, fault: rpc.Fault) -> tuple[str, str, str, int, str | None]:
