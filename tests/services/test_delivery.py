@@ -82,6 +82,21 @@ def test_what_the_broker_did_not_take_is_sent_again(ground: Ground) -> None:
     assert ground.delivery.relay() == 0
 
 
+def test_a_backlog_leaves_nothing_out(ground: Ground) -> None:
+    """Several stampings of one scope in one go: none of them may be told with the content of another one alone."""
+    ground.cast.away = errors.Unavailable(reason="no broker")
+    for port, operation in (("p1", "create"), ("p2", "create"), ("p1", "delete"), ("p3", "create")):
+        ground.change_port(port, "n1", operation)
+        ground.delivery.relay()
+    ground.cast.away = None
+    age(ground.database)
+    ground.delivery.relay()
+    told = [notice for _, notice in ground.cast.told]
+    assert [(n.previous, n.position) for n in told] == [(0, 1), (1, 2), (2, 3), (3, 4)]
+    upserts = {port["id"] for n in told for port in (n.upserts or {}).get("port", [])}
+    assert upserts == {"p2", "p3"} and {id_ for n in told for id_ in n.removals.get("port", [])} == {"p1"}
+
+
 def test_a_relay_that_died_between_stamp_and_send_is_replaced(ground: Ground) -> None:
     ground.change_port("p1", "n1", "create")
     ground.database.write(change.stamp)

@@ -88,7 +88,7 @@ class DeliveryService:
             concerned = {h.scope for h in held}
             stamped = [s for s in stamped if s.scope in concerned]
             state = change.state(connection)
-            content = self._changed(connection, {s.scope: s.entries for s in stamped})
+            content = self._changed(connection, _entries(stamped))
         by_scope: dict[str, list[holder.Holder]] = {}
         for one in held:
             by_scope.setdefault(one.scope, []).append(one)
@@ -263,6 +263,15 @@ class DeliveryService:
             )
             notices.setdefault(one.agent_id, []).append(notice)
         return notices
+
+
+def _entries(stamped: Iterable[change.Stamped]) -> dict[str, list[change.Entry]]:
+    """By scope. After an outage there are several stampings of one; then each is told with what all of them changed,
+    which is harmless, since content is what is there now."""
+    entries: dict[str, list[change.Entry]] = {}
+    for one in stamped:
+        entries.setdefault(one.scope, []).extend(one.entries)
+    return entries
 
 
 def _lagging(owed: Sequence[holder.Behind]) -> ByAgent[rpc.Lagging]:
