@@ -56,7 +56,7 @@ class Past:
                 found.false.append(self._told(move, host, "which was not away for so long"))
             elif outage.what == "silent zone" and self._braked(outage):
                 found.false.append(self._told(move, host, "while its whole zone was silent"))
-            elif not self._disturbed(outage.began, move.at):
+            elif not self._deaf(outage.began - 1.0, move.at):
                 found.longest = max(found.longest, move.at - outage.began)
         return found
 
@@ -70,13 +70,15 @@ class Past:
     def _disturbed(self, began: float, end: float) -> bool:
         return any(one.began < end and one.end > began for one in self._common)
 
+    def _deaf(self, began: float, end: float) -> bool:
+        return any(one.what in DEAFENING and one.began < end and one.end > began for one in self._record.outages)
+
     def _braked(self, zone: Outage) -> bool:
         """Was everyone there alive two dead limits before? Else the rule counts fewer, and there may be no brake."""
         since = zone.began - 2 * DEAD_AFTER - 1.0
         others = [one for one in self._nodes if one is not zone and set(one.victims) & set(zone.victims)]
         away = any(one.began < zone.end and one.end > since for one in others)
-        deaf = [one for one in self._record.outages if one.what in DEAFENING]
-        return not away and not any(one.began < zone.began and one.end > since for one in deaf)
+        return not away and not self._deaf(since, zone.began)
 
     def braked_zones(self) -> int:
         """Silences of a zone in which the rule leaves no doubt that nothing may move."""

@@ -27,7 +27,7 @@ from tests.chaos.traffic import Client
 CLIENTS = 6
 RATE = 24.0  # writes per second that they try for together
 LEAST = 1000  # acknowledged writes
-EXTRA = 60.0  # s that traffic may go on for them, on a slow machine
+EXTRA = 120.0  # s that traffic may go on for them, on a slow machine
 CALM = 30.0  # s after the last fault, by which all must be as it should
 SHOWN = 12  # sentences of each kind
 

@@ -16,7 +16,8 @@ from typing import Any
 from tests.chaos.book import Book, Item
 from tests.chaos.times import now
 
-TIMEOUT = 15.0  # s for an answer
+TIMEOUT = 8.0  # s for an answer
+SHUN = 10.0  # s for which a server that gave none is tried last
 REACH = 30.0  # s in which some server lets us in
 NETWORKS, PORTS, ROUTERS = 6, 6, 2  # of one client, at most
 BARS = 3  # agents that one network is taken off for good, at most
@@ -41,6 +42,7 @@ class Api:
         self._book = book
         self._closing = closing
         self._shaken = False  # the last write was not answered
+        self._shunned: dict[int, float] = {}  # ports, until when
 
     def write(self, method: str, path: str, body: Answer | None = None) -> Answer:
         """Raises Unanswered, or Refused for 4xx."""
@@ -97,6 +99,9 @@ class Api:
             connection.request(method, f"/v2.0/{path}", data, headers)
             answer = connection.getresponse()
             return answer.status, answer.read(), answer.headers
+        except OSError:
+            self._shunned[connection.port] = now() + SHUN  # as a load balancer does
+            raise
         finally:
             connection.close()
 
@@ -104,7 +109,8 @@ class Api:
         """Nothing has been sent yet, so another server may be tried."""
         began = now()
         while True:
-            for port in self._rng.sample(list(self._ports), len(self._ports)):
+            chosen = self._rng.sample(list(self._ports), len(self._ports))
+            for port in sorted(chosen, key=lambda port: self._shunned.get(port, 0.0) > now()):
                 connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT)
                 try:
                     connection.connect()
