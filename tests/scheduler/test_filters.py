@@ -27,6 +27,7 @@ ASK = Ask(DHCP, demand=(("network", 1),))
         ("alive", agent("a", state=State.STARTING), ASK, "is starting: its heartbeats are not confirmed yet"),
         ("alive", agent("a", state=State.SUSPECT), ASK, "is suspect: its heartbeats are late"),
         ("alive", agent("a", state=State.DEAD), ASK, "is dead: no heartbeat"),
+        ("alive", agent("a", state=State.DEAD, forced_down=True), ASK, "is marked down"),
         ("admin_up", agent("a"), ASK, None),
         ("admin_up", agent("a", admin_state_up=False), ASK, "is set to admin_state_up=false"),
         ("mode", agent("a"), ASK, None),

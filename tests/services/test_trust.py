@@ -43,7 +43,7 @@ def server() -> Server:
 
 def test_a_server_that_has_just_started_listens_first() -> None:
     server = Server(FakeClock())
-    assert not server.trust()
+    assert not server.trust() and server.trust.why() == "it has just started"
     assert not server.run(1.4 * INTERVAL) and "listens" in str(server.trust.why())
     assert server.run(0.2 * INTERVAL) and server.trust.why() is None
 

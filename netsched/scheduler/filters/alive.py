@@ -16,4 +16,4 @@ _WHY = {
 def reject(agent: AgentView, request: Ask) -> Rejection | None:
     if agent.state is State.ALIVE:
         return None
-    return Rejection("alive", _WHY[agent.state])
+    return Rejection("alive", "is marked down" if agent.forced_down else _WHY[agent.state])

@@ -76,8 +76,11 @@ class Trust:
         now = self._clock.boottime()
         with self._lock:
             for part, proved in self._proved.items():
-                if proved is None or now - proved > GAP * self._pace.configured:
-                    return f"{MISSING[part]} for {now - (proved or self._started):.0f} s"
+                unproved = now - (self._started if proved is None else proved)
+                if unproved > GAP * self._pace.configured:
+                    return f"{MISSING[part]} for {unproved:.0f} s"
+                if proved is None:
+                    return "it has just started"
             listening = self._listening_since + LISTEN_FOR * self._pace.longest - now
         return f"it listens for {listening:.0f} s more, after a gap or its start" if listening > 0 else None
 
