@@ -5,7 +5,12 @@ from oslo_config import cfg
 GROUP = "agent"
 OPTS = [
     cfg.StrOpt("host", help="Name of this agent's host; the machine's own by default."),
-    cfg.StrOpt("zone", default="nova", help="Availability zone of this agent."),
+    cfg.StrOpt(
+        "zone",
+        default="nova",
+        regex=r"^[A-Za-z0-9_.:@ -]{1,255}$",  # as the API takes zones, in hints and in paths
+        help="Availability zone of this agent: letters, digits, blanks and _.:@- .",
+    ),
     cfg.StrOpt("state_dir", default="/var/lib/netsched-agent", help="For agents' copies and their daemons' files."),
     cfg.StrOpt("driver", default="linux", choices=["linux", "noop"], help="noop needs no privileges and does nothing."),
     cfg.IntOpt("workers", default=4, min=1, help="Objects made real at once."),

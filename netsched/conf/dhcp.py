@@ -9,8 +9,10 @@ OPTS = [
     cfg.StrOpt(
         "on_lease_lost",
         default="keep",
-        choices=["keep", "stop"],
-        help="When no server has answered for the lease: keep serving, or stop until one does. stop makes sure that "
-        "nobody else serves the same at the same time; keep outlives an outage of the servers.",
+        choices=[
+            ("keep", "go on serving, so that an outage of the servers harms nobody; cut off alone, two answer"),
+            ("stop", "take it all down until a server answers, so that nobody else serves the same at the same time"),
+        ],
+        help="What to do once no server has answered for the lease, four heartbeat intervals.",
     ),
 ]

@@ -21,7 +21,7 @@ OPTS = [
         "left_to_operators",
         default=[],
         item_type=types.String(choices=["network", "router"]),
-        help="The same for these types of resources only.",
+        help="Types of resources that only operators place.",
     ),
     cfg.FloatOpt("max_moves", default=500.0, min=1, help="Moves from dead agents per second and server, at most."),
     cfg.FloatOpt(
