@@ -73,7 +73,8 @@ class Set(resource.Set):
     """Enable, disable or describe an agent; mark it down, or up again.
 
     A disabled one gets nothing new; what it serves stays where it is. One that is forced down is dead at once for the
-    servers, whatever it says, and what it serves moves; until it is marked up it gets nothing.
+    servers, whatever it says, and what it serves moves; until it is marked up it gets nothing. A node that is off has
+    several agents: mark each.
 
     examples:
       netsched agent set node-1 --disable
@@ -86,8 +87,8 @@ class Set(resource.Set):
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
         options.add_common(parser)
-        text = "It is dead, whatever it says; or no longer so."
-        options.add_switch(parser, "forced_down", ("--force-down", "--up"), text)
+        texts = ("It is dead, whatever it says: what it serves moves at once.", "No longer forced down.")
+        options.add_switch(parser, "forced_down", ("--force-down", "--up"), texts)
 
     def body(self, client: Client, arguments: argparse.Namespace) -> dict[str, Any]:
         return resource.given(arguments, "description", "admin_state_up", "forced_down")

@@ -8,8 +8,9 @@ from urllib.parse import quote
 
 from cliff import lister
 
+from netsched.cli import resource
 from netsched.cli.client import connected
-from netsched.cli.formats import Structure, with_examples
+from netsched.cli.formats import with_examples
 
 TITLES = {
     "zone": "Zone",
@@ -26,7 +27,7 @@ class List(lister.Lister):
     """List the brakes that are on.
 
     engaged: most agents of the zone are silent, so nothing moves there. released: somebody lets it move all the same.
-    resuming: the agents are back, and what is left to move does so gradually.
+    resuming: the agents are back, and what is left to move does so gradually. No line: nothing is held anywhere.
 
     examples:
       netsched brake list
@@ -43,7 +44,8 @@ class List(lister.Lister):
 class Release(lister.Lister):
     """Let moves go on in a zone although its agents are silent.
 
-    For when the agents are really gone, and not only out of reach. Until the condition is over by itself.
+    For when the agents are really gone, and not only out of reach: what they held moves to others. For all kinds of
+    agents of the zone, until they are back.
 
     examples:
       netsched brake release --zone z1
@@ -63,5 +65,4 @@ class Release(lister.Lister):
 
 
 def _table(brakes: list[dict[str, Any]]) -> tuple[list[str], list[list[Any]]]:
-    rows = [[one.get(name) for name in TITLES] for one in brakes]
-    return list(TITLES.values()), [[Structure(v) if isinstance(v, dict) else v for v in row] for row in rows]
+    return list(TITLES.values()), [[resource.shown(name, one.get(name)) for name in TITLES] for one in brakes]

@@ -66,10 +66,12 @@ class Client:
             return found[0]
         if found:
             ids = "\n  ".join(f"{one['id']} {one.get('agent_type', '')}".rstrip() for one in found)
-            raise CommandFailed(f"Several {collection} have the {by} '{name_or_id}'. Use an id:\n  {ids}")
+            narrower = ", or --type" if by == "host" and not filters.get("agent_type") else ""
+            raise CommandFailed(f"Several {collection} have the {by} '{name_or_id}'. Use an id{narrower}:\n  {ids}")
         called, attribute = words(collection), by.rpartition("_")[2]
+        among = "".join(f" and the {name.replace('_', ' ')} '{value}'" for name, value in filters.items() if value is not None)
         raise CommandFailed(
-            f"There is no {called} with the id or {attribute} '{name_or_id}'. See: netsched {called} list"
+            f"There is no {called} with the id or {attribute} '{name_or_id}'{among}. See: netsched {called} list"
         )
 
     def matching(self, collection: str, name_or_id: str, by: str = "name", **filters: Any) -> Sequence[dict[str, Any]]:

@@ -66,7 +66,9 @@ class _Wait(command.Command):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = with_examples(super().get_parser(prog_name))
         resource.add_reference(parser, self.kind)
-        parser.add_argument("--timeout", type=int, default=60, metavar="S", help="Seconds to wait at most [60].")
+        parser.add_argument(
+            "--timeout", type=resource.seconds, default=60, metavar="S", help="Seconds to wait at most [60]."
+        )
         return parser
 
     def scope(self, found: Mapping[str, Any]) -> tuple[Kind, str | None]:

@@ -51,10 +51,24 @@ class Workers(FormattableColumn[Any]):
         return f"{line}; fails now: {one['last_error']}" if one["last_error"] else line
 
 
+class Brakes(FormattableColumn[Any]):
+    """One a line, as one says it."""
+
+    def human_readable(self) -> str:
+        told = "{zone}, {agent_type}: {state} since {since}, {silent} of {total} silent"
+        return "\n".join(told.format_map(one) for one in self._value) or "none"
+
+
+class Doubt(FormattableColumn[Any]):
+    def human_readable(self) -> str:
+        return self._value or "none"
+
+
 class Status(show.ShowOne):
     """Show how the server is.
 
-    Its workers, database and broker, and what of the change log is still to be told to agents.
+    Its workers, database and broker, the brakes that are on, and what of the change log is still to be told to agents.
+    Doubt: why this server does not believe that silent agents are dead; while there is one, it moves nothing.
 
     examples:
       netsched status
@@ -67,7 +81,7 @@ class Status(show.ShowOne):
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[list[str], list[Any]]:
         client = connected(self)
         status = client.get("/status", "status")
-        return list(status), [(Workers if name == "workers" else Structure)(value) for name, value in status.items()]
+        return list(status), [_COLUMNS.get(name, Structure)(value) for name, value in status.items()]
 
 
 class ExtensionList(lister.Lister):
@@ -88,7 +102,10 @@ class ExtensionList(lister.Lister):
         return ["Alias", "Name", "Description"], sorted(rows)
 
 
+_COLUMNS = {"workers": Workers, "brakes": Brakes, "doubt": Doubt, "age": Age}
+
+
 def _shown(name: str, value: Any) -> Any:
-    if name == "age":
-        return Age(value)
+    if name in _COLUMNS:
+        return _COLUMNS[name](value)
     return Structure(value) if isinstance(value, dict | list) else value

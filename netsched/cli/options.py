@@ -16,10 +16,13 @@ def add_common(parser: argparse.ArgumentParser, enable: bool = True) -> None:
         add_switch(parser, "admin_state_up", ("--enable", "--disable"), "Administrative state.")
 
 
-def add_switch(parser: argparse.ArgumentParser, attribute: str, names: tuple[str, str], text: str) -> None:
-    """Two options that exclude each other: the attribute true, the attribute false."""
+def add_switch(
+    parser: argparse.ArgumentParser, attribute: str, names: tuple[str, str], what: str | tuple[str, str]
+) -> None:
+    """Two options that exclude each other: the attribute true, the attribute false. `what`: of both, or of each."""
     group = parser.add_mutually_exclusive_group()
-    for name, value in zip(names, (True, False), strict=True):
+    texts = (what, what) if isinstance(what, str) else what
+    for name, value, text in zip(names, (True, False), texts, strict=True):
         group.add_argument(name, dest=attribute, action="store_const", const=value, default=ABSENT, help=text)
 
 

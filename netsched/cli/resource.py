@@ -109,12 +109,21 @@ class Show(show.ShowOne):
 def add_wait(parser: argparse.ArgumentParser, kind: Kind) -> None:
     if kind.delivered:
         text = f"Wait until it is in force on the agents, SECONDS at most [{WAIT}]; fails if it is not by then."
-        parser.add_argument("--wait", type=_seconds, nargs="?", const=WAIT, metavar="SECONDS", help=text)
+        parser.add_argument("--wait", type=_some_seconds, nargs="?", const=WAIT, metavar="SECONDS", help=text)
 
 
-def _seconds(text: str) -> int:
-    if not text.isdigit() or int(text) > LONGEST_WAIT:
-        raise argparse.ArgumentTypeError(f"'{text}' is no whole number from 0 to {LONGEST_WAIT}")
+def seconds(text: str) -> int:
+    """An argparse type."""
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"'{text}' is no whole number of seconds")
+    return int(text)
+
+
+def _some_seconds(text: str) -> int:
+    if seconds(text) > LONGEST_WAIT:
+        raise argparse.ArgumentTypeError(
+            f"{text} s are more than {LONGEST_WAIT}; to wait longer: netsched wait, with --timeout"
+        )
     return int(text)
 
 
@@ -149,7 +158,10 @@ class Create(show.ShowOne):
         client = waiting(self, parsed_args)
         name = {"name": parsed_args.name} if self.has_name else {}
         body = {self.kind.singular: {**name, **self.body(client, parsed_args)}}
-        return details(client.post(f"/{self.kind.collection}", body)[self.kind.singular])
+        made = client.post(f"/{self.kind.collection}", body)[self.kind.singular]
+        if client.wait is not None:  # the answer is as it was when it was made: DOWN, in most cases
+            made = client.get(f"/{self.kind.collection}/{made['id']}", self.kind.singular)
+        return details(made)
 
 
 class Set(command.Command):

@@ -30,7 +30,7 @@ class AgentNotFound(NotFound):
 
 
 class BrakeNotFound(NotFound):
-    """No brake is on in zone {zone}."""
+    """No brake is on in zone {zone}: nothing is held there."""
 
     code = "brake.not_found"
 

@@ -6,9 +6,10 @@ silent is an alarm even where nothing is to be moved.
 
 from __future__ import annotations
 
+import datetime
 import functools
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from netsched import errors
@@ -100,5 +101,10 @@ def _as_rest(one: Brake, state: str) -> Object:
         "since": base.timestamp(since) if since else None,
         "silent": one.silent,
         "total": one.total,
-        "released_by": dict(one.released) if one.released else None,
+        "released_by": _by(one.released) if one.released else None,
     }
+
+
+def _by(released: Mapping[str, str]) -> Object:
+    at = datetime.datetime.fromisoformat(released["at"])  # stored exactly, since what follows from it is judged by it
+    return {**released, "at": base.timestamp(at)}

@@ -69,7 +69,7 @@ class Probes:
         unknown = sorted({name for name, _ in given if name != "exclude"})
         excluded = {one for _, value in given for one in value.split(",")}
         if unknown or excluded - set(EXCLUDE):
-            raise errors.HTTPBadRequest(reason=f"The only parameter is exclude, one of {', '.join(EXCLUDE)}")
+            raise errors.HTTPBadRequest(reason=f"The only parameter is exclude; it takes {', '.join(EXCLUDE)}.")
         found = self._health.ready(excluded)
         return Answer(200 if found["status"] == "ready" else 503, found)
 
