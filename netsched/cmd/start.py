@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging as stdlib_logging
 import pathlib
+import re
 import signal
 import sys
 import threading
@@ -49,7 +50,9 @@ def configure(prog: str, about: str, argv: Sequence[str] | None = None, cli: Seq
         )
         _check_values(conf)
     except cfg.Error as error:
-        raise SystemExit(die(f"{error}. etc/netsched.conf.sample describes every option.")) from error
+        # oslo.config shows where it found the value as it shows any object.
+        said = re.sub(r"LocationInfo\(.*?, detail='(.*?)'\)", r"\1", str(error))
+        raise SystemExit(die(f"{said}. etc/netsched.conf.sample describes every option.")) from error
     if not (conf.log_file or conf.log_dir or conf.use_journal):
         conf.set_default("use_stderr", True)  # standard output, oslo.log's own choice, is for what was asked for
     try:

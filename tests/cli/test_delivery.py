@@ -12,6 +12,7 @@ import termios
 import threading
 
 import pytest
+import requests
 import sqlalchemy as sa
 
 from netsched.db.interest import interest
@@ -53,6 +54,8 @@ def test_lag_of_all_agents_and_of_one(sent: Deployment) -> None:
     assert sent.run("agent", "lag", "node-2", "-f", "json").json == []
     unknown = sent.run("agent", "lag", "node-9")
     assert unknown.code == 1 and "There is no agent" in unknown.err
+    mistyped = sent.run("agent", "lag", "node-1", "--type", "DHCP")
+    assert mistyped.code == 1 and "'node-1' and the agent type 'DHCP'" in mistyped.err
     acknowledge(sent)
     assert sent.run("agent", "lag", "-f", "json").json == []
 
@@ -98,5 +101,26 @@ def test_changes_that_wait(sent: Deployment) -> None:
     gone = sent.run("port", "delete", "vm-2", "--wait", "0")
     assert gone.code == 1 and LATE in gone.err
     assert "vm-2" not in sent.run("port", "list", "--network", "web", "-f", "json").out
-    assert sent.run("network", "create", "dry", "--wait", "99").code == 2
+    too_long = sent.run("network", "create", "dry", "--wait", "99")
+    assert too_long.code == 2 and "netsched wait" in too_long.err
+    assert sent.run("wait", "network", "web", "--timeout", "-1").code == 2
     assert "--wait" not in sent.run("agent", "set", "--help").out
+
+
+def test_what_waited_is_shown_as_it_is_then(sent: Deployment) -> None:
+    acknowledge(sent)
+
+    def change_meanwhile() -> None:
+        ports = []
+        while not ports:
+            ports = requests.get(f"{sent.url}/v2.0/ports?name=vm-1", timeout=60).json()["ports"]
+        body = {"port": {"description": "changed while it waited"}}
+        assert requests.put(f"{sent.url}/v2.0/ports/{ports[0]['id']}", json=body, timeout=60).status_code == 200
+        sent.server.delivery.relay()
+        acknowledge(sent)
+
+    meanwhile = threading.Thread(target=change_meanwhile)
+    meanwhile.start()
+    created = sent.run("port", "create", "vm-1", "--network", "web", "--wait", "30", "-f", "json")
+    meanwhile.join()
+    assert created.code == 0 and created.json["description"] == "changed while it waited"

@@ -73,6 +73,12 @@ def test_an_unknown_transport_is_named_without_its_password(with_schema: Path) -
     assert "sesame" not in said.stderr and "Traceback" not in said.stderr
 
 
+def test_a_zone_that_the_api_cannot_name_is_refused_with_file_and_value(tmp_path: Path) -> None:
+    said = run("l3_agent", config(tmp_path, agent={"driver": "noop", "zone": "rack/7"}))
+    assert said.returncode == 1 and "rack/7" in said.stderr and "LocationInfo" not in said.stderr
+    assert str(tmp_path) in said.stderr and "Traceback" not in said.stderr
+
+
 def test_the_database_command_tells_each_step(tmp_path: Path) -> None:
     where = config(tmp_path)
     assert "none" in run("manage", where, "db", "current").stdout
