@@ -87,6 +87,7 @@ def seen(row: Any) -> dict[str, Any]:
         "state": judged(row),
         "admin_state_up": row.admin_state_up,
         "forced_down": row.forced_down is not None,
+        "created_at": row.created_at,
         "sent_at": row.sent_at,
         # What servers of an earlier release stored of it has no such time.
         "present_since": row.present_since or row.created_at,

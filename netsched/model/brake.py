@@ -10,6 +10,10 @@ healthy because nobody remembers who was there. The brake ends when no more than
 silent: they came back, or somebody deleted, disabled or forced them down. Moves then return gradually, and for as long
 as the agents that came back are too young to be a reference themselves, the population still is one.
 
+While the servers, their database or their broker are away, nobody is heard of, so when they are back nobody was alive
+two dead limits ago. One sees that by agents that are back while nobody who speaks was heard of throughout. Then a
+place's reference are those that were alive when the last of the silent ones was, back or not.
+
 A release lets moves go on although the agents are silent. It is over with the condition, at the latest when two dead
 limits have passed and nobody else has fallen silent: agents that never return must not leave the zone without a brake.
 """
@@ -49,6 +53,10 @@ class Present(Protocol):
     @property
     def present_since(self) -> datetime.datetime | None:
         """Heard of without a gap of two dead limits since then."""
+
+    @property
+    def created_at(self) -> datetime.datetime | None:
+        """When it was first heard of."""
 
     @property
     def sent_at(self) -> datetime.datetime | None: ...
@@ -112,11 +120,13 @@ def judge(stored: Iterable[Brake], agents: Iterable[Present], now: datetime.date
     `agents` are all of the types concerned. Judging the outcome again changes nothing.
     """
     here: dict[Place, list[Present]] = {brake.place: [] for brake in stored}
+    agents = list(agents)
+    away = _were_away(agents, now)
     for agent in agents:
         if agent.admin_state_up and not agent.forced_down:
             here.setdefault((agent.zone, agent.agent_type), []).append(agent)
     before = {brake.place: brake for brake in stored}
-    judged = (_judge(before.get(place, Brake(*place)), found, now) for place, found in sorted(here.items()))
+    judged = (_judge(before.get(place, Brake(*place)), found, now, away) for place, found in sorted(here.items()))
     return tuple(brake for brake in judged if brake.place in before or brake.engaged_at is not None)
 
 
@@ -128,13 +138,13 @@ def held(brakes: Iterable[Brake]) -> dict[Place, Brake]:
     return {brake.place: brake for brake in brakes if brake.holds}
 
 
-def _judge(before: Brake, here: Sequence[Present], now: datetime.datetime) -> Brake:
-    fresh = [agent for agent in here if _was_alive(agent, now)]
+def _judge(before: Brake, here: Sequence[Present], now: datetime.datetime, away: bool) -> Brake:
     if before.engaged_at is not None:
-        before = _judge_engaged(before, _of_population(before, here), engages(*_count(fresh)), now)
+        more = engages(*_count(_reference(before, here, now, away)))
+        before = _judge_engaged(before, _of_population(before, here), more, now)
         if before.engaged_at is not None:
             return before
-    references = [fresh]
+    references = [_reference(before, here, now, away)]
     if before.ended_at is not None and (now - before.ended_at).total_seconds() < LOOK_BACK * before.lease:
         references.append(_of_population(before, here))
     for reference in references:
@@ -170,13 +180,43 @@ def _of_population(brake: Brake, here: Sequence[Present]) -> list[Present]:
     return [agent for agent in here if agent.id in population]
 
 
-def _was_alive(agent: Present, now: datetime.datetime) -> bool:
-    """Two of its dead limits ago."""
-    if agent.present_since is None or agent.sent_at is None:
+def _were_away(agents: Iterable[Present], now: datetime.datetime) -> bool:
+    """The servers, or what joins them with the agents, until less than two dead limits ago."""
+    speaking = [agent for agent in agents if agent.state is State.ALIVE]
+    return any(map(_is_back, speaking)) and not any(_was_alive(agent, now) for agent in speaking)
+
+
+def _is_back(agent: Present) -> bool:
+    """After a gap, and not new."""
+    if agent.present_since is None or agent.created_at is None:
         return False
-    limits = Limits.for_lease(agent.lease)
-    then = now - datetime.timedelta(seconds=LOOK_BACK * limits.dead_after)
-    return agent.present_since <= then < agent.sent_at + datetime.timedelta(seconds=limits.suspect_after)
+    return (agent.present_since - agent.created_at).total_seconds() > LOOK_BACK * agent.lease
+
+
+def _reference(brake: Brake, here: Sequence[Present], now: datetime.datetime, away: bool) -> list[Present]:
+    if away:
+        silent = [agent.sent_at for agent in here if agent.sent_at is not None and agent.sent_at <= _then(agent, now)]
+        last = max(silent, default=None)
+        if last is not None and (brake.ended_at is None or last > brake.ended_at):  # else it has been judged already
+            known = [agent for agent in here if agent.created_at is not None and agent.created_at <= last]
+            return [agent for agent in known if _alive_at(agent, last)]
+    return [agent for agent in here if _was_alive(agent, now)]
+
+
+def _was_alive(agent: Present, now: datetime.datetime) -> bool:
+    then = _then(agent, now)
+    return agent.present_since is not None and agent.present_since <= then and _alive_at(agent, then)
+
+
+def _then(agent: Present, now: datetime.datetime) -> datetime.datetime:
+    """Two of its dead limits ago."""
+    return now - datetime.timedelta(seconds=LOOK_BACK * agent.lease)
+
+
+def _alive_at(agent: Present, time: datetime.datetime) -> bool:
+    """Unless it was silent before that, and came back later."""
+    suspect_after = datetime.timedelta(seconds=Limits.for_lease(agent.lease).suspect_after)
+    return agent.sent_at is not None and time < agent.sent_at + suspect_after
 
 
 def _count(reference: Sequence[Present]) -> tuple[int, int]:

@@ -33,6 +33,7 @@ class AgentView:
     mode: str = "active"  # capabilities' mode; "passive" agents take nothing by themselves
     reaches: tuple[str, ...] = ()  # which segments end at it, as model/segment.py writes them
     forced_down: bool = False  # somebody says that it is dead, whatever it says itself
+    created_at: datetime.datetime | None = None  # when it was first heard of
     sent_at: datetime.datetime | None = None  # its last judged beat
     present_since: datetime.datetime | None = None  # heard of without a gap of two dead limits since then
     lease: float = 40.0  # seconds: its dead limit

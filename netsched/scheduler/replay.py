@@ -78,7 +78,7 @@ def _plain(value: Any) -> Any:
 
 
 def _agent(record: Mapping[str, Any]) -> AgentView:
-    values = _with_times(_known(AgentView, record), "sent_at", "present_since")
+    values = _with_times(_known(AgentView, record), "created_at", "sent_at", "present_since")
     return AgentView(**{**values, "state": State(values["state"]), "reaches": tuple(values.get("reaches", ()))})
 
 

@@ -128,6 +128,26 @@ def test_a_release_taken_back_holds_again(tmp_path: Path) -> None:
     assert world.holders(network) == held
 
 
+@pytest.mark.parametrize("gone", [2, 4, 5])
+def test_a_zone_that_falls_silent_while_the_servers_are_away(tmp_path: Path, gone: int) -> None:
+    world = world_of(tmp_path, 5, 2)
+    networks = [world.network() for _ in range(20)]
+    world.settle()
+    before = where(world, networks)
+    world.kill_server()
+    silence(world, *hosts(world, "z1")[:gone])
+    world.run(3 * LIMITS.dead_after)
+    world.start_server()
+    world.run(2 * DEATH)
+    if gone < 3:
+        assert brakes(world) == [] and not set(where(world, networks).values()) & set(hosts(world, "z1")[:gone])
+        return
+    assert brakes(world) == [("z1", "engaged", gone, 5)]
+    assert where(world, networks) == before
+    world.run(4 * DEATH)
+    assert where(world, networks) == before, "nor later, when those that are back are a reference again"
+
+
 def test_two_of_two_are_no_mass_failure(tmp_path: Path) -> None:
     world = world_of(tmp_path, 2, 1)
     networks = [world.network() for _ in range(6)]
@@ -185,7 +205,7 @@ def test_silence_that_spreads_slowly_moves_half_at_most(tmp_path: Path) -> None:
 
 
 def test_moves_return_gradually(tmp_path: Path) -> None:
-    world = world_of(tmp_path, 6, 1, max_moves=40.0)
+    world = world_of(tmp_path, 6, 1, max_moves=40.0, eager=True)
     networks = [world.network() for _ in range(140)]
     world.settle()
     before = where(world, networks)

@@ -29,7 +29,14 @@ def at(seconds: float) -> datetime.datetime:
 def seen(name: str, now: float, sent: float, lease: float = LEASE, since: float = -DAY, **changes: object) -> AgentView:
     """An agent whose last beat was sent at `sent`, as it is seen at `now`."""
     state = liveness.state(at(sent), at(-DAY), at(now), Limits.for_lease(lease))
-    values = {"sent_at": at(sent), "present_since": at(since), "lease": lease, "state": state, **changes}
+    values = {
+        "created_at": at(-DAY),
+        "sent_at": at(sent),
+        "present_since": at(since),
+        "lease": lease,
+        "state": state,
+        **changes,
+    }
     return agent(name, **values)
 
 
@@ -111,6 +118,35 @@ def test_zones_and_kinds_are_judged_apart() -> None:
         *(seen(f"l{n}", 30, 30, zone="z1", agent_type="L3 agent") for n in range(3)),
     ]
     assert [b.place for b in brake.judge((), agents, at(30))] == [("z1", "DHCP agent")]
+
+
+@pytest.mark.parametrize(
+    ("outage", "lost", "on"),
+    [(60, 5, True), (82, 3, False), (82, 5, True), (300, 4, False), (300, 5, True), (DAY, 8, True)],
+)
+def test_after_an_outage_of_the_servers_it_goes_by_those_who_were_there_before(
+    outage: float, lost: int, on: bool
+) -> None:
+    """Nobody was heard of for so long, and of eight so many have not come back within 15 s."""
+    now = outage + 15
+    since = outage + 5 if outage > 2 * LEASE else -DAY
+    back = [seen(name, now, now, since=since) for name in NAMES[lost:]]
+    other = [seen("w", now, now, since=since, zone="z2")]  # who tells that nobody was heard of
+    away = [seen(name, now, 0) for name in NAMES[:lost]]
+    new = [seen(f"n{n}", now, now, since=now - 1, created_at=at(now - 1)) for n in range(9)]
+    found = one((), [*away, *back, *other, *new], now)
+    assert (found is not None and found.holds) is on
+    if found is not None:
+        assert (found.silent, found.total, found.population) == (lost, 8, tuple(NAMES))
+    beating = [seen("w", now, now, zone="z2")]
+    assert outage < 85 or one((), [*away, *back, *beating], now) is None, "it was their own silence, judged at its time"
+
+
+def test_what_a_brake_held_and_an_operator_released_is_not_held_again_after_an_outage() -> None:
+    """The dead have stayed dead; the others come back."""
+    released = dataclasses.replace(engaged(5), engaged_at=None, ended_at=at(200), released=BY, population=())
+    back = [seen(name, 3600, 3600, since=3590) for name in NAMES[5:]]
+    assert one([released], [*zone(3600, dict.fromkeys(NAMES[:5], 0.0), NAMES[:5]), *back], 3600) == released
 
 
 def engaged(silent: int = 8) -> Brake:
