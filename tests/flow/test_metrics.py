@@ -33,7 +33,7 @@ class Scrape:
         for family in text_string_to_metric_families(answer.text):
             self.families.add(family.name)
             for sample in family.samples:
-                assert sample.name.startswith("netsched_")
+                assert sample.name.startswith("netsched_") and not sample.name.endswith("_created")
                 self.samples.setdefault(sample.name, {})[tuple(sorted(sample.labels.items()))] = sample.value
 
     def value(self, name: str, **labels: str) -> float:

@@ -7,6 +7,7 @@ in one process, as in tests, do not count together.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -59,15 +60,16 @@ class MetricsService:
             "netsched_http_requests",
             "Requests answered, by route, method and status",
             ("route", "method", "status"),
-            registry=self._registry,
+            registry=None,
         )
         self._seconds = Histogram(
             "netsched_http_request_seconds",
             "Seconds until the answer, by route and method",
             ("route", "method"),
             buckets=BUCKETS,
-            registry=self._registry,
+            registry=None,
         )
+        self._registry.register(_WithoutBirths(self._requests, self._seconds))
         self._registry.register(_Collector(version, counted, now))
 
     def now(self) -> float:
@@ -80,6 +82,18 @@ class MetricsService:
     def exposition(self) -> tuple[str, bytes]:
         """(content type, body)"""
         return CONTENT_TYPE_PLAIN_0_0_4, generate_latest(self._registry)
+
+
+class _WithoutBirths(Collector):
+    """Without the library's second series for each one, ``_created``: when it began."""
+
+    def __init__(self, *collectors: Collector) -> None:
+        self._collectors = collectors
+
+    def collect(self) -> Iterator[Metric]:
+        for metric in itertools.chain.from_iterable(one.collect() for one in self._collectors):
+            metric.samples = [sample for sample in metric.samples if not sample.name.endswith("_created")]
+            yield metric
 
 
 class _Collector(Collector):
