@@ -24,7 +24,12 @@ The flow that is wired here, from a request to an agent (one arrow, one directio
         a batch: db/beat.py, db/holder.py --> answers to the agents
 
 Routers and floating IPs go the same way, by services/router.py and services/floatingip.py; a router is placed on an L3
-agent as a network is on a DHCP agent.
+agent as a network is on a DHCP agent. A request that waits until its change is in force looks for that in the database
+(api/waiting.py, services/waiting.py).
+
+What keeps "schedule" from moving too much: services/trust.py, which the workers "heartbeat", "presence" and "broker"
+prove that this server is not itself the one who is cut off; and services/brake.py (worker "brakes", and each round of
+"schedule") where a zone falls silent. Worker "watch" (services/watch.py) says in the log who died or returned.
 """
 
 from __future__ import annotations
