@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from netsched import errors
 from netsched.clock import Clock
 
 LOG = logging.getLogger(__name__)
@@ -68,9 +69,12 @@ class Worker:
             self._work()
         except Exception as error:
             # The one place that may catch everything on the server's background side: a worker must outlive its work.
+            said, self._status["last_error"] = self._status["last_error"], f"{type(error).__name__}: {error}"
             self._status["failures"] += 1
-            self._status["last_error"] = f"{type(error).__name__}: {error}"
-            LOG.exception("worker %s failed; it runs again in %.1f s", self.name, self._period)
+            if not isinstance(error, errors.Unavailable):
+                LOG.exception("worker %s failed; it runs again in %.1f s", self.name, self._period)
+            elif said != self._status["last_error"]:  # an outage: once, and without its stack
+                LOG.warning("worker %s waits: %s", self.name, error)
         else:
             self._status["last_error"] = None
 
