@@ -21,9 +21,9 @@ older agents would misread is cast in `ToAgent` in the form that the recipient's
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from netsched import clock, errors
 from netsched.rpc import echo, transport
@@ -35,6 +35,14 @@ UNTRIED = "nothing sent yet"
 QUIET = 60.0  # s without a message, after which the last one says little about the broker
 
 Object = dict[str, Any]  # in the REST API's format
+
+# Many agents' beats are stored together. What fits no column is refused here, or one beat would fail all of them.
+NO_NUL = r"^[^\x00]*$"  # which PostgreSQL's text cannot hold
+Word = Annotated[str, Field(max_length=16, pattern=NO_NUL)]
+Name = Annotated[str, Field(max_length=100, pattern=NO_NUL)]
+Long = Annotated[str, Field(max_length=255, pattern=NO_NUL)]
+Text = Annotated[str, AfterValidator(lambda text: text.replace("\x00", ""))]
+Whole = Annotated[int, Field(ge=-1, lt=2**62)]
 
 
 class _Message(BaseModel):
@@ -48,9 +56,9 @@ class Interest(_Message):
     `operations`: create, update, delete; empty means all.
     """
 
-    type: str
-    id: str | None = None
-    network: str | None = None
+    type: Name
+    id: Name | None = None
+    network: Name | None = None
     operations: list[str] = Field(default_factory=list)
 
 
@@ -58,7 +66,7 @@ class Capabilities(_Message):
     """What an agent can do. `resources`: amount it offers of each resource class; a class not named is unlimited."""
 
     hosts: list[str] = Field(default_factory=list)  # resource types it can be given: ["network"]
-    resources: dict[str, int] = Field(default_factory=dict)
+    resources: dict[Name, Whole] = Field(default_factory=dict)
     interests: list[Interest] = Field(default_factory=list)
     mode: str = "active"  # "passive": takes only what an operator binds by hand
     reaches: list[str] = Field(default_factory=list)  # segments, in the words of model/segment.py: "flat:physnet1"
@@ -67,17 +75,17 @@ class Capabilities(_Message):
 class Applied(_Message):
     """A scope as it is in force on the agent: read back, not just received. position -1: the agent dropped it."""
 
-    scope: str
-    epoch: int
-    position: int
+    scope: Name
+    epoch: Whole
+    position: Whole
 
 
 class Fault(_Message):
     """Applying a scope failed (`message`), or works again (None)."""
 
-    scope: str
-    epoch: int
-    message: str | None = None
+    scope: Name
+    epoch: Whole
+    message: Text | None = None
 
 
 class State(_Message):
@@ -86,12 +94,12 @@ class State(_Message):
     `revision` is that of the object as it was applied. Said again whenever revision or status is another one.
     """
 
-    scope: str
-    epoch: int
-    kind: str
-    id: str
-    revision: int
-    status: str
+    scope: Name
+    epoch: Whole
+    kind: Name
+    id: Name
+    revision: Whole
+    status: Word
 
 
 class Copies(_Message):
@@ -102,16 +110,16 @@ class Copies(_Message):
 
 
 class Beat(_Message):
-    agent_type: str
-    host: str
-    binary: str
-    address: str  # where to send what is for this agent; agents of one process may share it
-    zone: str = "nova"
-    boot_id: str = ""
+    agent_type: Name
+    host: Long
+    binary: Name
+    address: Long  # where to send what is for this agent; agents of one process may share it
+    zone: Name = "nova"
+    boot_id: Name = ""
     started_at: str = ""  # ISO 8601, UTC; for people
-    sequence: int = 0
+    sequence: Whole = 0
     echo: float | None = None  # T + elapsed, seconds since the epoch in the database's time
-    version: str = VERSION
+    version: Word = VERSION
     capabilities: Capabilities | None = None  # only when changed since the last answered beat
     configurations: dict[str, Any] | None = None  # likewise
     load: dict[str, float] = Field(default_factory=dict)  # "busy": 0..1, others for people

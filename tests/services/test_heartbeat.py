@@ -17,6 +17,7 @@ from netsched.db.interest import applied
 from netsched.db.session import Database
 from netsched.model import checksum
 from netsched.rpc import agent as rpc
+from netsched.rpc import outcome
 from netsched.server.services import trust
 from netsched.server.services.heartbeat import QUEUE_LIMIT, agent_id
 from tests.cloud import Cloud, Object
@@ -87,6 +88,38 @@ def test_impossible_times_spoil_no_batch(ground: Ground, echo: float) -> None:
     assert len(rows(ground.database, agent_beat)) == 2
     with pytest.raises(ValueError):
         rpc.Beat(agent_type="DHCP agent", host="mad", binary="b", address="a", echo=float("nan"))
+
+
+SCOPE = {"scope": "network/1", "epoch": 1}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"applied": [{**SCOPE, "position": 2**63}]},
+        {"applied": [{**SCOPE, "epoch": -5, "position": 1}]},
+        {"applied": [{**SCOPE, "scope": "network/" + "1" * 100, "position": 1}]},
+        {"sequence": 2**64},
+        {"zone": "z" * 101},
+        {"boot_id": "a\0b"},
+        {"boot_id": "a\ud800b"},
+        {"version": "1." + "0" * 20},
+        {"capabilities": {"resources": {"network": 2**70}}},
+        {"faults": [{**SCOPE, "epoch": 2**70}]},
+        {"states": [{**SCOPE, "kind": "port", "id": "1", "revision": 1, "status": "S" * 17}]},
+    ],
+)
+def test_what_fits_no_column_is_refused_before_it_is_with_others(ground: Ground, said: dict[str, Any]) -> None:
+    beat = {"agent_type": "DHCP agent", "host": "mad", "binary": "b", "address": "a"}
+    handler = rpc.server_handler(ground.heartbeats.receive, ground.delivery.pull)
+    assert "error" not in outcome.run_guarded(handler, "server", "beat", beat)
+    assert "error" in outcome.run_guarded(handler, "server", "beat", {**beat, **said})
+    ground.beat("h1")
+    assert len(rows(ground.database, agent_beat)) == 2
+
+
+def test_a_fault_is_told_without_what_no_database_can_hold() -> None:
+    assert rpc.Fault(scope="network/1", epoch=1, message="bad\0 output").message == "bad output"
 
 
 def test_the_lease_covers_the_longest_interval_the_agent_may_go_by(ground: Ground) -> None:
