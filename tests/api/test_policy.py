@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from netsched import errors
+from netsched.db import brake
+from netsched.model.brake import Brake
 from netsched.model.principal import Principal
 from netsched.server.api.v2 import root
 from netsched.server.policies import list_rules
@@ -79,6 +82,8 @@ MATRIX: dict[tuple[str, str], tuple[int, int, int]] = {
     ("POST", "/v2.0/agents/{id}/l3-routers"): (201, 403, 403),
     ("DELETE", "/v2.0/agents/{id}/l3-routers/{router_id}"): (204, 403, 403),
     ("GET", "/v2.0/availability_zones"): (200, 200, 200),
+    ("GET", "/v2.0/brakes"): (200, 403, 403),
+    ("PUT", "/v2.0/brakes/{zone}"): (200, 403, 403),
     ("GET", "/v2.0/servers"): (200, 403, 403),
     ("GET", "/v2.0/status"): (200, 403, 403),
 }
@@ -117,12 +122,18 @@ class World:
         answer = self._api.ask("PUT", f"/v2.0/routers/{self.router}/add_router_interface", {"subnet_id": self.subnet})
         assert answer.status_int == 200, answer.text
 
+    def brake(self) -> None:
+        """On, in the agents' zone."""
+        on = Brake("nova", "DHCP agent", datetime.datetime(2026, 1, 1), None, silent=3, total=4)
+        assert self._api.database.write(lambda tx: brake.store(tx, None, on))
+
     def path(self, method: str, template: str) -> str:
         kind = template.split("/")[2] if template.count("/") > 1 else ""
         ids = {"networks": self.empty if method == "DELETE" else self.network, "subnets": self.subnet}
         agent = self.l3_agent if "/l3-" in template else self.agent
         ids |= {"ports": self.port, "agents": agent, "routers": self.router, "floatingips": self.floatingip}
-        return template.format(id=ids.get(kind, ""), alias="agent", network_id=self.network, router_id=self.router)
+        more = {"network_id": self.network, "router_id": self.router, "zone": "nova"}
+        return template.format(id=ids.get(kind, ""), alias="agent", **more)
 
     def body(self, method: str, template: str) -> Any:
         if template.endswith("/dhcp-networks") and method == "POST":
@@ -133,6 +144,8 @@ class World:
             return {"subnet_id": self.subnet}
         if template.endswith("_extraroutes"):
             return {"router": {"routes": []}}
+        if template.endswith("{zone}"):
+            return {"brake": {"released": True}}
         name = template.split("/")[-1 if method == "POST" else 2].rstrip("s") if template.count("/") > 1 else ""
         bodies: dict[str, Any] = {
             "network": {},
@@ -156,6 +169,8 @@ def test_route(api: Api, who: str, method: str, template: str) -> None:
         world.connect()
     if "floatingips" in template:
         world.float()
+    if "brakes" in template:
+        world.brake()
     answer = api.ask(method, world.path(method, template), world.body(method, template), headers)
     assert answer.status_int == MATRIX[method, template][column], answer.text
     if answer.status_int in (403, 404):

@@ -92,7 +92,7 @@ def test_a_server_that_has_not_been_seen_for_long_is_gone(database: Database) ->
     now = datetime.datetime(2026, 1, 1)
     for name in ("one", "two"):
         UpkeepService(database, Process(name, name, "server", "1", now), Retention()).beat([{"name": "relay"}])
-    status = StatusService(database, "1", list, lambda: "ok")
+    status = StatusService(database, "1", list, lambda: "ok", lambda principal: [], lambda: None)
     asker = Principal("", "", ("admin",), True, "req")
     assert [(s["host"], s["role"], s["workers"]) for s in status.servers(asker)] == [
         ("one", "server", [{"name": "relay"}]),
