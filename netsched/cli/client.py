@@ -69,7 +69,8 @@ class Client:
             narrower = ", or --type" if by == "host" and not filters.get("agent_type") else ""
             raise CommandFailed(f"Several {collection} have the {by} '{name_or_id}'. Use an id{narrower}:\n  {ids}")
         called, attribute = words(collection), by.rpartition("_")[2]
-        among = "".join(f" and the {name.replace('_', ' ')} '{value}'" for name, value in filters.items() if value is not None)
+        narrowed = {name.replace("_", " "): value for name, value in filters.items() if value is not None}
+        among = "".join(f" and the {name} '{value}'" for name, value in narrowed.items())
         raise CommandFailed(
             f"There is no {called} with the id or {attribute} '{name_or_id}'{among}. See: netsched {called} list"
         )
