@@ -17,7 +17,7 @@ def counted(database: Database) -> Iterator[list[str]]:
     sent: list[str] = []
 
     def statement(conn: Any, cursor: Any, text: str, parameters: Any, context: Any, executemany: bool) -> None:
-        sent.extend([text] * (len(parameters) if executemany else 1))
+        sent.extend([text] * (len(parameters) if executemany and isinstance(parameters, list) else 1))
 
     writer, reader = database.engines
     sqlite = database.dialect == "sqlite"  # it sends its BEGIN as a statement of its own

@@ -68,14 +68,15 @@ def append(tx: Transaction, entries: Sequence[Entry]) -> None:
     if entries:
         request = trace.current()
         same = {"created_at": tx.now, "sent": False, "request_id": request.request_id if request else None}
-        tx.execute(sa.insert(log).values([{**vars(e), **same} for e in entries]))
+        base.insert(tx.connection, log, [{**vars(e), **same} for e in entries])
 
 
 @dataclass(frozen=True)
 class Stamped:
     """What one stamping says of one scope: bring it from `previous` to `position` by reading `entries` again.
 
-    `requests`: ids of the API requests that changed it, the newest `REQUESTS` of them.
+    `requests`: ids of the API requests that changed it, the newest `REQUESTS` of them. `known` False: all who hold it
+    hold it newly, and have nothing that a delta could bring further.
     """
 
     scope: str
@@ -83,6 +84,7 @@ class Stamped:
     position: int
     entries: tuple[Entry, ...]
     requests: tuple[str, ...] = ()
+    known: bool = True
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,7 @@ def stamp(tx: Transaction, limit: int = 1000) -> list[Stamped]:
     if not rows:
         return []
     changed = _grouped(rows, "scope")
-    before = positions(tx.connection, (scope for (scope,) in changed))
+    before = _before(tx.connection, [scope for (scope,) in changed])
     previous = (
         sa.select(sa.func.coalesce(sa.func.max(scope_position.c.position), 0))
         .where(scope_position.c.scope == log.c.scope)
@@ -145,19 +147,42 @@ def stamp(tx: Transaction, limit: int = 1000) -> list[Stamped]:
     }
     holder.move(tx.connection, position, changes)
     return [
-        Stamped(scope, before.get(scope, 0), position, found.entries, found.requests)
+        Stamped(scope, before[scope].previous, position, found.entries, found.requests, before[scope].known)
+        if scope in before
+        else Stamped(scope, 0, position, found.entries, found.requests)
         for (scope,), found in changed.items()
     ]
 
 
+def _before(connection: sa.Connection, scopes: Sequence[str]) -> dict[str, Any]:
+    """Where each scope stands that has changed before, and whether anybody who holds it was ever told of a change."""
+    table = holder.interest
+    mine = table.c.scope == scope_position.c.scope
+    told = sa.exists().where(mine, table.c.state == holder.HELD, table.c.position > 0)
+    rows = connection.execute(
+        sa.select(scope_position.c.scope, scope_position.c.position.label("previous"), told.label("known")).where(
+            scope_position.c.scope.in_(sorted(scopes))
+        )
+    )
+    return {row.scope: row for row in rows}
+
+
 def unsent(connection: sa.Connection, older_than: float, limit: int = 1000) -> list[Stamped]:
-    """What some relay stamped more than `older_than` seconds ago and nobody has sent: its relay died."""
+    """What some relay stamped more than `older_than` seconds ago and nobody has sent: its relay died.
+
+    Whole stampings only, as they are marked: a part would be told as if it were all of it.
+    """
+    waiting = log.c.sent.is_(sa.false())
+    old = log.c.stamped_at < base.before_now(connection, older_than)
+    newest = sa.select(sa.func.max(log.c.position)).where(waiting, old).scalar_subquery()
     rows = connection.execute(
         sa.select(*_SAID, log.c.previous, log.c.position)
-        .where(log.c.sent.is_(sa.false()), log.c.stamped_at < base.before_now(connection, older_than))
-        .order_by(log.c.stamped_at, log.c.id)
+        .where(waiting, log.c.position <= newest)
+        .order_by(log.c.position, log.c.id)
         .limit(limit)
-    )
+    ).all()
+    if len(rows) == limit and rows[0].position != rows[-1].position:
+        rows = [row for row in rows if row.position != rows[-1].position]  # the limit may have cut that one
     found = _grouped(rows, "scope", "previous", "position")
     return [
         Stamped(scope, previous, position, since.entries, since.requests)

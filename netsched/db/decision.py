@@ -64,8 +64,7 @@ class Decision:
 
 def insert(tx: Transaction, decisions: Sequence[Decision]) -> None:
     """All in one statement."""
-    if decisions:
-        tx.execute(sa.insert(decision).values([_row(entry) for entry in decisions]))
+    base.insert(tx.connection, decision, [_row(entry) for entry in decisions], at=base.now())
 
 
 def _row(entry: Decision) -> dict[str, Any]:
@@ -76,7 +75,6 @@ def _row(entry: Decision) -> dict[str, Any]:
         "epoch": entry.epoch,
         "agent_id": entry.agent_id,
         "action": entry.action,
-        "at": base.now(),
         "user_id": entry.by.user_id if entry.by else None,
         "project_id": entry.by.project_id if entry.by else None,
         "request_id": entry.by.request_id if entry.by else None,
@@ -94,7 +92,7 @@ def insert_for_slots(
     by: Principal | None = None,
 ) -> None:
     """The same decision for every row of `slots` (the table of bindings) that matches, without reading them."""
-    same = _row(Decision("", "", None, action, record=record, by=by))
+    same = {"at": base.now(), **_row(Decision("", "", None, action, record=record, by=by))}
     names = ("resource_type", "resource_id", "slot", "epoch", "agent_id")
     constant = {name: value for name, value in same.items() if name not in names}
     values = [value if name == "at" else sa.literal(value, decision.c[name].type) for name, value in constant.items()]

@@ -85,7 +85,9 @@ class Database:
         options.update(pool_size=pool_size, max_overflow=pool_size)
         if self.dialect != "sqlite":
             options["pool_timeout"] = 30
-        engine = sa.create_engine(self._url, **options)
+        engine = sa.create_engine(self._url, insertmanyvalues_page_size=5000, **options)
+        # Rows that are given beside an INSERT go in one statement, on all three; see base.insert.
+        engine.dialect.use_insertmanyvalues_wo_returning = True
         if self.dialect == "sqlite":
             event.listen(engine, "connect", self._prepare_sqlite)
         else:
@@ -100,7 +102,7 @@ class Database:
         for kind, engine in (("read", self._reader), ("write", self._writer)):
 
             def count(_c: Any, _s: Any, _t: Any, rows: Any, _x: Any, many: bool, kind: str = kind) -> None:
-                self.statements.add(kind, by=len(rows) if many else 1)
+                self.statements.add(kind, by=len(rows) if many and isinstance(rows, list) else 1)
 
             event.listen(engine, "before_cursor_execute", count)
         ends = ("commit", "rollback") if self.dialect == "sqlite" else ("begin", "commit", "rollback")

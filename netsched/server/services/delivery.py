@@ -88,27 +88,29 @@ class DeliveryService:
             concerned = {h.scope for h in held}
             stamped = [s for s in stamped if s.scope in concerned]
             state = change.state(connection)
-            content = self._changed(connection, _entries(stamped))
+            # Who holds a scope newly pulls it whole. A delta that nobody can use would double what a move costs here.
+            content = self._changed(connection, _entries([s for s in stamped if s.known]))
         by_scope: dict[str, list[holder.Holder]] = {}
         for one in held:
             by_scope.setdefault(one.scope, []).append(one)
         addressed: dict[str, dict[str, list[rpc.Notice]]] = {}
         for one_stamped in stamped:
             for one in by_scope[one_stamped.scope]:
-                notice = self._notice(one, one_stamped, state.incarnation, content[one_stamped.scope])
+                notice = self._notice(one, one_stamped, state.incarnation, content.get(one_stamped.scope))
                 if notice is not None:
                     to = rpc.recipient(one.agent_type, one.host)
                     addressed.setdefault(one.address, {}).setdefault(to, []).append(notice)
         return addressed
 
     def _notice(
-        self, to: holder.Holder, stamped: change.Stamped, incarnation: str, content: tuple[Upserts, Removals]
+        self, to: holder.Holder, stamped: change.Stamped, incarnation: str, content: tuple[Upserts, Removals] | None
     ) -> rpc.Notice | None:
+        """`content` None: the agent is to pull."""
         concerned = any(holder.lets_through(to.filter, e.kind, e.object_id, e.operation) for e in stamped.entries)
         if not concerned and not to.released:
             return None
-        upserts, removals = _filtered(content, to.filter)
-        empty = to.released or self.settings.payload == "id"
+        empty = content is None or to.released or self.settings.payload == "id"
+        upserts, removals = ({}, {}) if content is None else _filtered(content, to.filter)
         return rpc.Notice(
             scope=to.scope,
             epoch=to.epoch,
