@@ -70,6 +70,23 @@ def test_content_is_read_when_it_is_sent(ground: Ground) -> None:
     assert ground.cast.told[0][1].upserts["port"][0]["name"] == "renamed since"
 
 
+def test_who_holds_a_scope_newly_is_told_to_pull(ground: Ground) -> None:
+    """A delta is of no use to it; nobody reads one for its sake. With somebody else who has the scope, there is one."""
+    ground.change_port("p1", "n1", "create")
+    ground.delivery.relay()
+    ground.grant("h1", "n1", state=interest.RELEASED)
+    ground.grant("h3", "n1")
+    ground.change_port("p2", "n1", "create")
+    ground.delivery.relay()
+    told = {to: notice for to, notice in ground.cast.told[1:]}
+    assert set(told) == {"DHCP agent@h1", "DHCP agent@h3"} and told["DHCP agent@h1"].released
+    assert told["DHCP agent@h3"].upserts is None
+    ground.change_port("p2", "n1")
+    ground.delivery.relay()
+    (notice,) = [n for to, n in ground.cast.told if to == "DHCP agent@h3"][1:]
+    assert notice.upserts is not None and [port["id"] for port in notice.upserts["port"]] == ["p2"]
+
+
 def test_what_the_broker_did_not_take_is_sent_again(ground: Ground) -> None:
     ground.cast.away = errors.Unavailable(reason="no broker")
     ground.change_port("p1", "n1", "create")
@@ -95,6 +112,25 @@ def test_a_backlog_leaves_nothing_out(ground: Ground) -> None:
     assert [(n.previous, n.position) for n in told] == [(0, 1), (1, 2), (2, 3), (3, 4)]
     upserts = {port["id"] for n in told for port in (n.upserts or {}).get("port", [])}
     assert upserts == {"p2", "p3"} and {id_ for n in told for id_ in n.removals.get("port", [])} == {"p1"}
+
+
+def test_only_whole_stampings_are_sent_again(ground: Ground) -> None:
+    """What is left of one by a limit, or by an age in the middle of it, would be told as if it were all of it."""
+    for _ in range(2):
+        for port, network in (("p1", "n1"), ("p2", "n2"), ("p3", "n1")):
+            ground.change_port(port, network)
+        ground.database.write(change.stamp)
+    age(ground.database)
+    with ground.database.read() as connection:
+        counts = [[len(s.entries) for s in change.unsent(connection, 2.0, limit)] for limit in (3, 4, 5, 6, 100)]
+    assert counts == [[2, 1], [2, 1], [2, 1], [2, 1], [2, 1, 2, 1]]
+    ground.database.write(lambda tx: tx.execute(sa.update(change.log).where(_newest()).values(stamped_at=tx.now)))
+    with ground.database.read() as connection:
+        assert [len(s.entries) for s in change.unsent(connection, 2.0)] == [2, 1, 2, 1]
+
+
+def _newest() -> sa.ColumnElement[bool]:
+    return sa.and_(change.log.c.position == 2, change.log.c.object_id == "p3")
 
 
 def test_a_relay_that_died_between_stamp_and_send_is_replaced(ground: Ground) -> None:
