@@ -71,6 +71,7 @@ agent_claim = sa.Table(
 )
 
 UNLIMITED = 2**62
+SUSPECT = liveness.Limits().suspect_after / liveness.Limits().dead_after  # leases
 DUE: dict[str, Any] = {"ports_due_at": base.now(), "ports_due_again": True}
 
 
@@ -82,6 +83,17 @@ def judged(row: Any) -> liveness.State:
     """
     limits = liveness.Limits() if row.lease is None else liveness.Limits.for_lease(row.lease)
     return liveness.state(row.sent_at, row.created_at, row.now, limits, forced_down=row.forced_down is not None)
+
+
+def unheard_of(connection: sa.Connection, leases: float = 1.0) -> sa.ColumnElement[bool]:
+    """Of an agent, joined with its beat: for so many of its leases. Only narrows down what `judged` then decides."""
+    heard = sa.func.coalesce(agent_beat.c.sent_at, agent.c.created_at)
+    return heard <= base.before_now(connection, leases * lease_of(agent_beat))
+
+
+def lease_of(beat: Any) -> sa.ColumnElement[float]:
+    """`beat`: the table or an alias of it. An agent without a stored beat has not been told a lease yet."""
+    return sa.func.coalesce(beat.c.lease, liveness.Limits().dead_after, type_=sa.Float())
 
 
 def id_of(connection: sa.Connection, agent_type: str, host: str) -> str | None:

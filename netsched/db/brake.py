@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from netsched.db import base
-from netsched.db.agent import agent, agent_beat, judged
+from netsched.db.agent import SUSPECT, agent, agent_beat, judged, unheard_of
 from netsched.db.transaction import Transaction
 from netsched.model.brake import LEAST, Brake
 from netsched.model.liveness import Limits
@@ -31,8 +31,6 @@ brake = sa.Table(
     sa.Column("population", base.Json, nullable=False),  # ids of the agents that count
     sa.Column("lease", sa.Float, nullable=False),  # s: the longest of the population
 )
-
-SUSPECT = Limits().suspect_after / Limits().dead_after  # of a lease
 
 
 def time(connection: sa.Connection) -> datetime.datetime:
@@ -53,7 +51,7 @@ def to_judge(connection: sa.Connection) -> set[str]:
     Only narrows down what model/brake.py then judges: three are silent at least, or the brake is on.
     """
     silent = sa.and_(
-        agent_beat.c.sent_at <= base.before_now(connection, agent_beat.c.lease * SUSPECT),
+        unheard_of(connection, SUSPECT),
         agent.c.admin_state_up.is_(True),
         agent.c.forced_down.is_(None),
     )

@@ -16,14 +16,13 @@ import sqlalchemy as sa
 
 from netsched.db import base, binding
 from netsched.db import brake as brakes
-from netsched.db.agent import UNLIMITED, agent, agent_beat, agent_claim
+from netsched.db.agent import UNLIMITED, agent, agent_beat, agent_claim, lease_of, unheard_of
 from netsched.db.apply import beat_token
 from netsched.db.binding import bar
 from netsched.db.binding import binding as table
 from netsched.db.brake import brake
 from netsched.db.interest import applied
 from netsched.model import scope, segment
-from netsched.model.liveness import Limits
 from netsched.model.scheduling import AgentView, SlotView, Snapshot
 
 Key = tuple[str, str, int]  # resource id, resource type, slot: ids are random, so servers can begin anywhere
@@ -121,8 +120,7 @@ def _gone(connection: sa.Connection, trust: bool) -> sa.ColumnElement[bool]:
         brake.c.engaged_at.is_not(None),
         brake.c.released.is_(None),
     )
-    heard = sa.func.coalesce(agent_beat.c.sent_at, agent.c.created_at)
-    return sa.or_(forced_down, sa.and_(heard <= _lease_ago(connection, agent_beat), ~holding))
+    return sa.or_(forced_down, sa.and_(unheard_of(connection), ~holding))
 
 
 def _held_elsewhere(connection: sa.Connection) -> sa.ColumnElement[bool]:
@@ -134,13 +132,8 @@ def _held_elsewhere(connection: sa.Connection) -> sa.ColumnElement[bool]:
         holder.c.id == other.c.agent_id,
         beat.c.agent_id == holder.c.id,
         holder.c.forced_down.is_(None),
-        beat.c.sent_at > _lease_ago(connection, beat),
+        beat.c.sent_at > base.before_now(connection, lease_of(beat)),
     )
-
-
-def _lease_ago(connection: sa.Connection, beat: Any) -> sa.ColumnElement[Any]:
-    """An agent without a stored beat has not been told a lease yet."""
-    return base.before_now(connection, sa.func.coalesce(beat.c.lease, Limits().dead_after))
 
 
 def _agents(connection: sa.Connection, types: Collection[str]) -> tuple[AgentView, ...]:

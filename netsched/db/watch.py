@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from netsched.db import base
-from netsched.db.agent import agent, agent_beat, judged
+from netsched.db.agent import SUSPECT, agent, agent_beat, judged, unheard_of
 from netsched.db.server import server
 from netsched.model.liveness import State
 
@@ -55,10 +55,7 @@ def census(connection: sa.Connection, lately: float) -> Census:
 
 def unusual(connection: sa.Connection) -> list[Seen]:
     """Agents that are silent, marked down, or new. One statement, and no row while all is well."""
-    # Narrows down what `judged` decides: suspect comes after 2.5 of 4 parts of the lease.
-    silence = sa.func.coalesce(agent_beat.c.lease, 40.0, type_=sa.Float()) * 0.625
-    heard = sa.func.coalesce(agent_beat.c.sent_at, agent.c.created_at)
-    silent = heard <= base.before_now(connection, silence)
+    silent = unheard_of(connection, SUSPECT)
     return _seen(connection, sa.or_(silent, agent.c.forced_down.is_not(None), _new(connection)))
 
 
