@@ -199,8 +199,10 @@ class AmqpTransport:
         There may just be no server to answer; so it takes twice as many unanswered calls each time.
         """
         with self._renewing:
+            if calling is not self._calling:
+                return  # calls that were under way together, of which the first has been enough
             self._unanswered += 1
-            if calling is not self._calling or self._unanswered < self._patience:
+            if self._unanswered < self._patience:
                 return
             self._unanswered, self._patience = 0, 2 * self._patience
             self._calling = self._open_calling()
