@@ -44,8 +44,8 @@ class StatusService:
         try:
             with self._database.read() as connection:
                 state = change.state(connection)
-                found["brakes"] = self._brakes(principal)
                 found["change_log"] = {"position": state.position, **change.backlog(connection)}
+            found["brakes"] = self._brakes(principal)
             found["database"] = {"dialect": self._database.dialect, "status": "ok"}
         except errors.Unavailable as error:
             found["database"] = {"dialect": self._database.dialect, "status": str(error)}
