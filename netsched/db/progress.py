@@ -52,7 +52,7 @@ class Late:
 @dataclass(frozen=True)
 class Progress:
     """`open_slots`: the scheduler has work with these. `unstamped`: lowest and highest id of log rows without a
-    position, None when there are none; what is written later has a higher one. `now`: the database's time."""
+    position, None when there are none; what is written later has a higher one."""
 
     late: tuple[Late, ...]
     open_slots: bool

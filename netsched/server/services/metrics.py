@@ -24,8 +24,8 @@ from netsched.db.gauges import Gauges
 from netsched.model import liveness
 from netsched.tally import Tally
 
-# Seconds: from what a read takes to what a request waits for the database at most.
 PLACED = ("new", "operator")  # causes of placements; the others are of moves
+# Seconds: from what a read takes to what a request waits for the database at most.
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
 
@@ -136,13 +136,8 @@ class _Collector(Collector):
             (placed if cause in PLACED else moved).add(resource_type, cause, by=number)
         yield _counter("placements", "Networks and routers placed that were nowhere", placed, "resource_type", "cause")
         yield _counter("moves", "Networks and routers moved to another agent", moved, "resource_type", "cause")
-        labels = ("resource_type", "cause")
-        yield _counter(
-            "refusals",
-            "Placements and moves refused when applied, since somebody was faster",
-            counted.refusals,
-            *labels,
-        )
+        refused = "Placements and moves refused when applied, since somebody was faster"
+        yield _counter("refusals", refused, counted.refusals, "resource_type", "cause")
 
     def _workers(self) -> Iterator[Metric]:
         workers = self._now.workers()
