@@ -85,16 +85,17 @@ class Checker:
         try:
             worlds = [look(port) for port in self._stage.api_ports]
         except (OSError, http.client.HTTPException) as error:
-            return [f"the API does not answer: {error}"]
-        problems = [problem for world in worlds for problem in self._written(world)]
+            return [f"answer: the API does not answer: {error}"]
         world = worlds[0]
-        problems += self._agents(world)
-        problems += self._bindings(world)
-        problems += self._barred()
-        problems += self._positions()
-        problems += self._applied(world)
-        problems += self._said(world)
-        return problems
+        checks = {
+            "lost": [*(fault for one in worlds for fault in self._written(one)), *self._barred()],
+            "agents": self._agents(world),
+            "placement": self._bindings(world),
+            "in force": self._applied(world),
+            "positions": self._positions(),
+            "status": self._said(world),
+        }
+        return [f"{kind}: {problem}" for kind, problems in checks.items() for problem in problems]
 
     def _written(self, world: World) -> list[str]:
         """Every acknowledged write is there, and nothing that was deleted."""
@@ -105,7 +106,7 @@ class Checker:
             named |= {(plural, one[name]): one for one in world.found[plural].values()}
         for book in self._books:
             for item in book.items:
-                problems += [f"lost: {fault}" for fault in item.faults(named.get((item.plural, item.name)))]
+                problems += [fault for fault in item.faults(named.get((item.plural, item.name)))]
         return problems
 
     @staticmethod
@@ -152,7 +153,7 @@ class Checker:
             for row in self._history.rows("SELECT resource_id, agent_id FROM binding WHERE agent_id IS NOT NULL")
         }
         pairs = [pair for book in self._books for pair, surely in book.barred.items() if surely]
-        return [f"lost: {id_} was taken off agent {agent} and is there" for id_, agent in pairs if (id_, agent) in held]
+        return [f"{id_} was taken off agent {agent} and is there" for id_, agent in pairs if (id_, agent) in held]
 
     def _positions(self) -> list[str]:
         """Everything is sent, and every holder has acknowledged exactly what there is, under its epoch."""

@@ -102,7 +102,9 @@ def broken(names: Sequence[str], seed: int, database: str, minutes: float) -> in
     for name in names:
         report = run(Settings(seed, database, 60 * minutes, name))
         caught = [one for one in report.problems if not one.startswith(("harness", "too few", "missing"))]
-        say(f"{name}: " + (f"caught by: {caught[0]}" if caught else "NOT CAUGHT"))
+        kinds = Counter(one.split(":")[0] for one in caught)
+        by = ", ".join(f"{kind} ({count})" for kind, count in kinds.most_common())
+        say(f"{name}: " + (f"caught by {by}; {caught[0]}" if caught else "NOT CAUGHT"))
         missed += [] if caught else [name]
         if report.logs and caught:
             shutil.rmtree(report.logs)
@@ -199,7 +201,6 @@ class _Run:
             time.sleep(1.0)
             problems = check.wrong()
         calm_after = now() - ended
-        problems = [f"not as wanted: {one}" if not one.startswith("lost") else one for one in problems]
         problems += [f"answer: {one}" for book in books for one in book.errors]
         changes = self._history.changes()
         world = checker.look(self._stage.api_ports[0])
