@@ -192,6 +192,7 @@ class Server:
 
     def _application(self, policy: Policy, clock: clocks.Clock, trust: Trust) -> Application:
         settings, database = self.settings, self.database
+        doubt = trust.why if settings.role != "api" else (lambda: None)  # which moves nothing, and hears nobody
         services = Services(
             network=NetworkService(database, settings.provider),
             subnet=SubnetService(database, settings.replicas),
@@ -201,7 +202,7 @@ class Server:
             agent=AgentService(database),
             scheduling=self.scheduling,
             status=StatusService(
-                database, netsched.__version__, self.driver.status, self._to_agents.health, self.brakes.list, trust.why
+                database, netsched.__version__, self.driver.status, self._to_agents.health, self.brakes.list, doubt
             ),
             brakes=self.brakes,
             delivery=WaitingService(database, clock, settings.waiting, self.stopping.is_set),

@@ -33,7 +33,7 @@ from netsched.tally import Tally
 LOG = logging.getLogger(__name__)
 QUEUE_LIMIT = 20_000
 BATCH = 500
-SLOWEST = 3600.0  # s: no interval that an agent goes by is longer, whatever it says
+SLOWEST = 50.0  # configured intervals: no agent goes by a longer one, whatever it says
 IN_FLIGHT = 2.0  # s for which a pushed change is not yet named as lagging
 EPOCH = datetime.datetime(1970, 1, 1)
 # An agent's id follows from its type and host, so two servers that meet it at once write the same row.
@@ -240,6 +240,11 @@ class HeartbeatService:
             name: [ours[name], value] for name, value in beat.settings.items() if name in ours and ours[name] != value
         }
 
+    def _lease_by(self, beat: rpc.Beat) -> float:
+        """By the interval it says it goes by. All servers listen for the longest one after a gap, hence the bound."""
+        bounded = min(beat.interval, SLOWEST * self._pace.configured)
+        return liveness.Limits.for_interval(bounded).dead_after
+
     def _row(self, batch: _Batch, id_: str, beat: rpc.Beat) -> dict[str, Any]:
         known = batch.known(beat)
         sent_at = known.sent_at if known else None
@@ -254,7 +259,7 @@ class HeartbeatService:
             "sent_at": sent_at,
             "present_since": _present_since(known, sent_at),
             # Who still goes by a longer interval, not having heard of the shorter one, is not judged by that.
-            "lease": max(self._pace.lease, liveness.Limits.for_interval(min(beat.interval, SLOWEST)).dead_after),
+            "lease": max(self._pace.lease, self._lease_by(beat)),
             "sequence": beat.sequence,
             "load": beat.load,
             "count": count,
