@@ -24,7 +24,7 @@ from netsched.rpc import agent as rpc
 from netsched.server.services import delivery
 from netsched.server.services import trust as trust_module
 
-WINDOW = 0.3  # s
+WINDOW = 0.5  # s
 
 
 def install(name: str) -> None:

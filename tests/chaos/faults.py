@@ -18,8 +18,9 @@ from tests.chaos.stage import Program, Stage, signal_all, tree
 from tests.chaos.times import now
 
 CLOCKS = ("+1h", "-1h")
-# The brake counts who was alive two dead limits ago: so long must all have been heard of before a zone falls silent.
-QUIET = 2 * plan.DEAD_AFTER + 3.0  # s
+# The brake counts who was alive two dead limits ago: so long must all have been heard of before a zone falls silent,
+# and a node that was started just before takes a while to be.
+QUIET = 2 * plan.DEAD_AFTER + 7.0  # s
 
 
 @dataclass

@@ -16,6 +16,7 @@ from tests.chaos.plan import COMMON, DEAD_AFTER, DEAFENING
 BEAT = 1.3  # s that a beat is old at most when the next one is due
 STALLED = 2.5  # s without a tick: the process did not run, whoever is to blame
 RETURN = {"kill node": 15.0, "node's clock": 15.0, "stop node": 6.0, "silent zone": 6.0}  # s until it is heard of again
+STARTING = {"kill node": 8.0, "node's clock": 8.0}  # s of that in which it is nobody's fault
 LATE = 40.0  # s after its deletion; what comes into force then has come back
 
 Entry = Mapping[str, Any]
@@ -77,7 +78,7 @@ class Past:
         """Was everyone there alive two dead limits before? Else the rule counts fewer, and there may be no brake."""
         since = zone.began - 2 * DEAD_AFTER - 1.0
         others = [one for one in self._nodes if one is not zone and set(one.victims) & set(zone.victims)]
-        away = any(one.began < zone.end and one.end > since for one in others)
+        away = any(one.began < zone.end and one.end + STARTING.get(one.what, 0.0) > since for one in others)
         return not away and not self._deaf(since, zone.began)
 
     def braked_zones(self) -> int:

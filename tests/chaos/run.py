@@ -8,6 +8,7 @@ import shutil
 import sys
 import tempfile
 import time
+import traceback
 import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -85,8 +86,10 @@ def run(settings: Settings) -> Report:
     try:
         with Stage(directory, settings.database, settings.spoiled) as stage:
             _Run(settings, stage, report).go()
-    except AssertionError as error:
-        report.problems.append(f"harness: {error}")
+    except Exception as error:  # a run that broke off is a failed one, with its files kept like those of any other
+        if not isinstance(error, AssertionError):
+            traceback.print_exc()
+        report.problems.append(f"harness: {error or repr(error)}")
     show(report)
     if report.passed:
         shutil.rmtree(directory)
