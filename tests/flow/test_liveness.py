@@ -122,7 +122,7 @@ def test_a_server_stopped_between_any_two_statements_kills_nobody(tmp_path: Path
     """As SIGSTOP does it: the agents beat on, and what they say waits. When the server goes on, it hears one at once,
     and the other, behind many messages, when most of an interval has passed. Two agents, so that no brake helps.
     """
-    world = World(tmp_path, agents=2)
+    world = World(tmp_path, agents=2, eager=True)
     networks = [world.network() for _ in range(3)]
     world.settle()
     before = epochs(world)

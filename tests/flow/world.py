@@ -42,6 +42,7 @@ from netsched.server.services.port import PortService
 from netsched.server.services.router import RouterService
 from netsched.server.services.scheduling import SchedulingSettings
 from netsched.server.services.subnet import SubnetService
+from netsched.server.workers.driver import Worker
 from tests.fakes.clock import FakeClock
 from tests.fakes.driver import FakeDriver, FakeMachine
 
@@ -130,7 +131,7 @@ class Node:
 
 class World:
     def __init__(self, directory: Path, agents: int = 3, servers: int = 1, **options: Any) -> None:
-        """Options: replicas, heartbeat, delivery and profile (settings), max_moves, seed, url (of a database with tables)."""
+        """Options: replicas, heartbeat, delivery and profile (settings), max_moves, seed, url (of tables), eager."""
         self.directory = directory
         self.clock = FakeClock()
         self.rng = random.Random(options.get("seed", 1))
@@ -141,6 +142,7 @@ class World:
         self.database = Database(self.url, self.clock)
         self.settings = wiring.Settings(
             replicas=options.get("replicas", 1),
+            write_delay=INTERVAL / 10,
             heartbeat=options.get("heartbeat", HeartbeatSettings(interval=INTERVAL)),
             delivery=options.get("delivery", DeliverySettings()),
             scheduling=SchedulingSettings(
@@ -151,6 +153,9 @@ class World:
         segment.configure(self.database, self.settings.provider)
         self.extra_readers: dict[str, Any] = options.get("readers", {})
         self.servers: list[wiring.Server] = []
+        self._eager: bool = options.get("eager", False)  # everything that servers do is due at every step
+        self._ran: dict[Worker, float] = {}
+        self.database.on_commit(self._nudge)
         for _ in range(servers):
             self.start_server()
         self.networks = NetworkService(self.database, self.settings.provider)
@@ -188,16 +193,23 @@ class World:
         assert dead._serving is not None
         dead._serving.stop()
 
+    def _nudge(self) -> None:
+        """What a test commits, a server might have: its workers hear of it."""
+        for server in self.servers:
+            for worker in server.driver.workers:
+                if worker.name in ("relay", "schedule"):
+                    worker.nudge()
+
     # Time
 
     def run(self, seconds: float) -> None:
         """Let time pass: every living part does what is due, in small steps."""
-        for step in range(round(seconds / STEP)):
+        for _ in range(round(seconds / STEP)):
             self.clock.advance(STEP)
             for server in list(self.servers):
                 for worker in server.driver.workers:
-                    if worker.name == "purge" or (worker.name == "watch" and step % 4):
-                        continue  # what is due less often
+                    if worker.name == "purge" or not self._due(worker):
+                        continue
                     worker.run()
                     assert worker.status()["last_error"] is None, worker.status()
                 self.transport.deliver_all()
@@ -205,6 +217,15 @@ class World:
                 if node.agent is not None:
                     node.agent.tick()
                     self.transport.deliver_all()
+
+    def _due(self, worker: Worker) -> bool:
+        """Nudged, or not run for its period: as its thread would have it. All the time would cost twice the CPU."""
+        now = self.clock.monotonic()
+        if not self._eager and not worker._wake.is_set() and now - self._ran.get(worker, 0.0) < worker._period:
+            return False
+        worker._wake.clear()
+        self._ran[worker] = now
+        return True
 
     def settle(self) -> None:
         """Long enough for a death to be noticed, moved, told, applied and acknowledged; then `converged`."""
