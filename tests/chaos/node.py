@@ -82,6 +82,7 @@ def main() -> None:
         breaks.install(spoiled)
     directory = pathlib.Path(conf.agent.state_dir)
     journal = Journal(directory / "journal")
+    journal.note("started")
     recording = Recording(connect.agent(conf.messaging.transport, conf), directory, journal)
     address = f"node.{conf.agent.host}"
     clock_ = clock.SystemClock()

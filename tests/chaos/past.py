@@ -102,6 +102,8 @@ class Past:
         for node, journal in self._journals.items():
             removed: dict[tuple[str, str], float] = defaultdict(float)
             for entry in journal:
+                if entry["what"] == "started":
+                    removed.clear()  # its copy on disk may be a second behind, and holds until a server answers
                 if entry["what"] != "applied":
                     continue
                 for id_ in entry["gone"]:
