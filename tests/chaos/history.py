@@ -99,6 +99,11 @@ class History:
             return []
         return [(f"{kind}@{host}", moment(at) - when) for kind, at in rows if at is not None and moment(at) > when]
 
+    def held_on(self, host: str) -> int:
+        """How many bindings the agents of the host have."""
+        statement = "SELECT count(*) FROM binding JOIN agent ON agent.id = binding.agent_id WHERE host = :host"
+        return int(self.rows(statement, host=host)[0][0])
+
     def rows(self, statement: str, **values: Any) -> list[Any]:
         with self.engine.connect() as connection:
             return list(connection.execute(sa.text(statement), values).all())
