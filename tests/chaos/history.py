@@ -100,8 +100,8 @@ class History:
         return [(f"{kind}@{host}", moment(at) - when) for kind, at in rows if at is not None and moment(at) > when]
 
     def held_on(self, host: str) -> int:
-        """How many bindings the agents of the host have."""
-        statement = "SELECT count(*) FROM binding JOIN agent ON agent.id = binding.agent_id WHERE host = :host"
+        """How many bindings the agents of the host have, but for extra ones, which stay where an operator put them."""
+        statement = "SELECT count(*) FROM binding JOIN agent ON agent.id = agent_id WHERE host = :host AND NOT extra"
         return int(self.rows(statement, host=host)[0][0])
 
     def rows(self, statement: str, **values: Any) -> list[Any]:
