@@ -39,7 +39,6 @@ class Record:
 
     outages: list[Outage] = field(default_factory=list)
     revived: list[str] = field(default_factory=list)  # beats that were believed although their sender was away
-    unmoved: list[str] = field(default_factory=list)
     replayed: int = 0
 
     def overlaps(self) -> int:
@@ -217,18 +216,12 @@ class Faults:
         outage.end = now()
 
     def _stop_node(self, fault: Fault) -> None:
-        """The one death in which all servers hear everybody else: what it held must have moved before its end."""
         node = self._stage.nodes[fault.target]
-        with self._quiet:
-            self._closing.wait(2 * plan.DEAD_AFTER)
-            outage = self._begin(fault, [node])
-            node.signal(signal.SIGSTOP)
-            self._speak_for_the_dead(node, outage, fault.lasts)
-            left = self._history.held_on(node.name)
-            node.signal(signal.SIGCONT)
-            outage.end = now()
-        if left:
-            self.record.unmoved.append(f"{left} bindings were still on {node.name} {fault.lasts:g} s after its death")
+        outage = self._begin(fault, [node])
+        node.signal(signal.SIGSTOP)
+        self._speak_for_the_dead(node, outage, fault.lasts)
+        node.signal(signal.SIGCONT)
+        outage.end = now()
 
     def _speak_for_the_dead(self, node: Program, outage: Outage, lasts: float) -> None:
         """Its old beats come in as from a backlog; none of them may count as sent after it fell silent."""

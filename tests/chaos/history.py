@@ -99,11 +99,6 @@ class History:
             return []
         return [(f"{kind}@{host}", moment(at) - when) for kind, at in rows if at is not None and moment(at) > when]
 
-    def held_on(self, host: str) -> int:
-        """How many bindings the agents of the host have, but for extra ones, which stay where an operator put them."""
-        statement = "SELECT count(*) FROM binding JOIN agent ON agent.id = agent_id WHERE host = :host AND NOT extra"
-        return int(self.rows(statement, host=host)[0][0])
-
     def rows(self, statement: str, **values: Any) -> list[Any]:
         with self.engine.connect() as connection:
             return list(connection.execute(sa.text(statement), values).all())

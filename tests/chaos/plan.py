@@ -29,7 +29,7 @@ COMMON = {
 DEAFENING = ("kill broker", "kill database", "stop broker", "stop database", "drop broker connections", "slow database")
 ON_NODES = {
     "kill node": (8, 10),
-    "stop node": (DEAD_AFTER + 5, DEAD_AFTER + 7),
+    "stop node": LONGER,
     "node's clock": (8, 12),
     "silent zone": LONGER,
 }

@@ -213,7 +213,6 @@ class _Run:
         moved = story.moves(changes)
         problems += moved.false + story.came_back(books) + past.epochs(changes)
         problems += [f"stale beat believed: {one}" for one in record.revived]
-        problems += [f"not moved: {one}" for one in record.unmoved]
         problems += self._missing(story)
         self._report.problems += problems
         entries = [entry for journal in journals.values() for entry in journal]
@@ -230,7 +229,7 @@ class _Run:
             "stale messages replayed": record.replayed,
             "moves": moved.count,
             "moves off starved agents": moved.starved,
-            "longest from death to rebound": f"{moved.longest:.1f} s" if moved.longest else "none was undisturbed",
+            "longest from death to rebound": f"{moved.longest:.1f} s",
             "calm after": f"{calm_after:.1f} s",
             "lost": sum(1 for one in problems if one.startswith("lost")),
         }
