@@ -19,7 +19,7 @@ from netsched import clock
 from netsched.db import schema, segment
 from netsched.db.session import Database
 from netsched.rpc.direct import DirectTransport
-from netsched.server import wiring
+from netsched.server import configuration, wiring
 from netsched.server.policies.enforcer import Policy
 from tests.statements import counted
 
@@ -126,7 +126,7 @@ def _statements(site: Site) -> dict[str, int]:
     schema.upgrade(database)
     conf = cfg.ConfigOpts()
     conf([])
-    server = wiring.Server(wiring.Settings(), database, DirectTransport(), Policy(conf), clock.SystemClock())
+    server = wiring.Server(configuration.Settings(), database, DirectTransport(), Policy(conf), clock.SystemClock())
     segment.configure(database, server.settings.provider)
     found: dict[str, int] = {}
 

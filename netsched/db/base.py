@@ -93,6 +93,8 @@ def standard_columns() -> list[sa.Column[Any]]:
         sa.Column("created_at", DateTime, nullable=False),
         sa.Column("updated_at", DateTime, nullable=False),
         sa.Column("revision_number", sa.BigInteger, nullable=False, default=0),
+        # A list of texts in the order given; null is none. With the row, since they are only ever wanted with it.
+        sa.Column("tags", Json, nullable=True),
     ]
 
 

@@ -58,7 +58,11 @@ def visible(project_id: str | None) -> sa.ColumnElement[bool] | None:
 
 
 _STANDARD = {name: column for name, column in query.standard_fields(floatingip).items() if name != "name"}
-FIELDS = Fields(table=floatingip, columns=_STANDARD | {name: floatingip.c[name] for name in _PLAIN})
+FIELDS = Fields(
+    table=floatingip,
+    columns=_STANDARD | {name: floatingip.c[name] for name in _PLAIN},
+    conditions={"tags": query.json_holds(floatingip.c.tags)},
+)
 
 
 def as_rest(row: query.Row) -> dict[str, Any]:

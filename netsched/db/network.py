@@ -72,6 +72,7 @@ FIELDS = Fields(
         "subnets": _with_subnets,
         "availability_zones": zone.holding("network", network.c.id),
         "availability_zone_hints": query.json_holds(network.c.availability_zone_hints),
+        "tags": query.json_holds(network.c.tags),
     },
 )
 

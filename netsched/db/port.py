@@ -84,6 +84,7 @@ def _with_addresses(values: query.Values) -> query.Condition:
 
 
 _JSON = ("extra_dhcp_opts", "binding:profile", "binding:vif_details")
+_SEARCHED = {name: PLAIN[name] for name in _JSON} | {"tags": port.c.tags}
 FIELDS = Fields(
     table=port,
     columns=query.standard_fields(port) | {name: column for name, column in PLAIN.items() if name not in _JSON},
@@ -91,7 +92,7 @@ FIELDS = Fields(
         "fixed_ips": _with_addresses,
         "mac_address": lambda values: query.any_of(port.c.mac_address, [str(value).lower() for value in values]),
     }
-    | {name: query.json_holds(PLAIN[name]) for name in _JSON},
+    | {name: query.json_holds(column) for name, column in _SEARCHED.items()},
 )
 
 

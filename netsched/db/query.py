@@ -219,6 +219,7 @@ def standard_attributes(row: Row) -> dict[str, Any]:
         "created_at": base.timestamp(row["created_at"]),
         "updated_at": base.timestamp(row["updated_at"]),
         "revision_number": row["revision_number"],
+        "tags": list(row["tags"] or ()),
     }
 
 
@@ -232,6 +233,7 @@ def standard_row(tx: Transaction, wanted: Mapping[str, Any]) -> dict[str, Any]:
         "created_at": tx.now,
         "updated_at": tx.now,
         "revision_number": 0,
+        "tags": list(wanted.get("tags") or ()) or None,
     }
 
 

@@ -53,6 +53,7 @@ FIELDS = Fields(
     conditions={
         "availability_zones": zone.holding("router", router.c.id),
         "availability_zone_hints": query.json_holds(router.c.availability_zone_hints),
+        "tags": query.json_holds(router.c.tags),
         "routes": query.json_holds(router.c.routes),
     },
 )

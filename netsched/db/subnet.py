@@ -57,7 +57,7 @@ _JSON = ("allocation_pools", "dns_nameservers", "host_routes")
 FIELDS = Fields(
     table=subnet,
     columns=query.standard_fields(subnet) | {name: subnet.c[name] for name in _PLAIN if name not in _JSON},
-    conditions={name: query.json_holds(subnet.c[name]) for name in _JSON},
+    conditions={name: query.json_holds(subnet.c[name]) for name in (*_JSON, "tags")},
 )
 
 

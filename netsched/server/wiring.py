@@ -36,54 +36,46 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import socket
 import threading
 import uuid
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
 from typing import Any
 
 import netsched
 from netsched import clock as clocks
 from netsched import errors
-from netsched.conf import opts
-from netsched.db import floatingip as floatingip_table
-from netsched.db import gauges, router_scope, schema, segment
-from netsched.db import network as network_table
-from netsched.db import port as port_table
-from netsched.db import router as router_table
-from netsched.db import subnet as subnet_table
+from netsched.db import gauges, schema, segment
 from netsched.db.session import Database
-from netsched.model import provider
-from netsched.model.provider import ProviderSettings
 from netsched.rpc import agent as rpc
 from netsched.rpc import connect, transport
 from netsched.rpc.echo import Echo
-from netsched.scheduler import grizzly, profile
-from netsched.server.api.app import ApiSettings, Application, make_app
+from netsched.scheduler import profile
+from netsched.server.api.app import Application, make_app
 from netsched.server.api.hooks import NoAuth
 from netsched.server.api.services import Services
+from netsched.server.configuration import Settings, settings_from
 from netsched.server.policies.enforcer import Policy
+from netsched.server.readers import readers
 from netsched.server.services import health
 from netsched.server.services import trust as trusts
 from netsched.server.services.agent import AgentService
 from netsched.server.services.brake import BrakeService
-from netsched.server.services.delivery import DeliveryService, DeliverySettings
+from netsched.server.services.delivery import DeliveryService
 from netsched.server.services.floatingip import FloatingIPService
 from netsched.server.services.health import HealthService
-from netsched.server.services.heartbeat import HeartbeatService, HeartbeatSettings, Wake
+from netsched.server.services.heartbeat import HeartbeatService, Wake
 from netsched.server.services.metrics import Counted, MetricsService, Now
 from netsched.server.services.network import NetworkService
 from netsched.server.services.pace import Pace
 from netsched.server.services.port import PortService
-from netsched.server.services.reading import Borrowed, Owned, Reader, Source, own_scope
+from netsched.server.services.reading import Source, own_scope
 from netsched.server.services.router import RouterService
-from netsched.server.services.scheduling import SchedulingService, SchedulingSettings
+from netsched.server.services.scheduling import SchedulingService
 from netsched.server.services.status import StatusService
 from netsched.server.services.subnet import SubnetService
 from netsched.server.services.trust import BrokerProof, Trust
-from netsched.server.services.upkeep import Process, Retention, UpkeepService
-from netsched.server.services.waiting import WaitingService, WaitSettings
+from netsched.server.services.upkeep import Process, UpkeepService
+from netsched.server.services.waiting import WaitingService
 from netsched.server.services.watch import WatchService
 from netsched.server.workers.bounded import Bounded
 from netsched.server.workers.driver import Driver, Worker
@@ -91,25 +83,6 @@ from netsched.server.workers.driver import Driver, Worker
 LOG = logging.getLogger(__name__)
 POLL = 1.0  # s: what a lost nudge costs at most
 PRESENCE = 10.0  # s between two looks of a server at itself and the agents, at most
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What the configuration says, as plain values; the defaults are the configuration's."""
-
-    provider: ProviderSettings = field(default_factory=ProviderSettings)
-    base_mac: str = "fa:16:3e:00:00:00"
-    replicas: int = 1
-    write_delay: float = 0.8
-    heartbeat: HeartbeatSettings = field(default_factory=HeartbeatSettings)
-    delivery: DeliverySettings = field(default_factory=DeliverySettings)
-    scheduling: SchedulingSettings = field(default_factory=SchedulingSettings)
-    retention: Retention = field(default_factory=Retention)
-    api: ApiSettings = field(default_factory=ApiSettings)
-    waiting: WaitSettings = field(default_factory=WaitSettings)
-    host: str = field(default_factory=socket.gethostname)
-    role: str = "server"
-    brokered: bool = False  # messages go through a broker, not through a socket of this server
 
 
 class Server:
@@ -251,25 +224,6 @@ class Server:
             LOG.warning("left to other servers, since %s", error)
 
 
-def readers() -> dict[tuple[str, str], Reader]:
-    """How to read what travels to agents, by type of scope and kind of object."""
-    of_network = ("status", "subnets", "availability_zones")
-    of_port = ("status",)
-    of_router = ("status", "availability_zones")
-    return {
-        ("network", "network"): Owned(network_table.by_ids, network_table.in_networks, hidden=of_network),
-        ("network", "subnet"): Owned(subnet_table.by_ids, subnet_table.in_networks),
-        ("network", "port"): Owned(port_table.by_ids, port_table.in_networks, hidden=of_port),
-        ("router", "router"): Owned(router_table.by_ids, router_table.in_routers, hidden=of_router),
-        ("router", "network"): Borrowed(router_scope.networks_in, hidden=of_network),
-        ("router", "subnet"): Borrowed(router_scope.subnets_in),
-        ("router", "floatingip"): Owned(
-            floatingip_table.by_ids, floatingip_table.in_routers, lambda one: one["router_id"], hidden=("status",)
-        ),
-        ("router", "port"): Owned(port_table.by_ids, router_scope.ports_in, port_table.router_of, of_port),
-    }
-
-
 def build(conf: Any, role: str = "server") -> Server:
     """A server from oslo.config's object. Raises NetschedError with what to change."""
     settings = settings_from(conf, role)
@@ -283,66 +237,3 @@ def upkeep(conf: Any, database: Database) -> UpkeepService:
     """For the command line: retention without a server."""
     process = Process("", "", "manage", netsched.__version__, clocks.SystemClock().utcnow())
     return UpkeepService(database, process, settings_from(conf, "manage").retention)
-
-
-def settings_from(conf: Any, role: str) -> Settings:
-    """Plain values out of oslo.config's object, old names translated, each with a hint in the log."""
-    opts.register(conf)
-    read = _with_old_names(conf, LOG.warning)
-    interval = float(read("heartbeat", "interval"))
-    chosen = profile.configured(
-        str(read("scheduler", "profile")),
-        filters=tuple(conf.scheduler.filters) if conf.scheduler.filters else None,
-        weighers={name: float(weight) for name, weight in (conf.scheduler.weighers or {}).items()} or None,
-        auto_schedule=conf.scheduler.auto_schedule,
-        move_from_dead=conf.scheduler.move_from_dead,
-        alternates=conf.scheduler.alternates,
-        move_failing_after=conf.scheduler.move_failing_after,
-    )
-    chosen = replace(chosen, left_to_operators=_words(read("scheduler", "left_to_operators")))
-    agree_on = {
-        "mtu": conf.network.underlay_mtu,
-        "vxlan_port": conf.linux_bridge.vxlan_port,
-        "dns_domain": conf.network.dns_domain,
-        "lease_time": conf.dhcp.lease_time,
-    }
-    return Settings(
-        provider=ProviderSettings(
-            tenant_network_type=conf.segment.tenant_network_type,
-            vni_ranges=provider.parse_vni_ranges(conf.segment.vni_ranges),
-            vlan_ranges=provider.parse_vlan_ranges(conf.segment.network_vlan_ranges),
-            flat_networks=tuple(conf.segment.flat_networks),
-            underlay_mtu=conf.network.underlay_mtu,
-            overlay_ip_version=conf.network.overlay_ip_version,
-        ),
-        base_mac=conf.network.base_mac,
-        replicas=conf.scheduler.dhcp_agents_per_network,
-        write_delay=min(conf.heartbeat.write_delay, interval / 10),  # agents repeat what is not answered soon
-        heartbeat=HeartbeatSettings(interval, conf.heartbeat.max_beats, conf.heartbeat.new_agents_enabled, agree_on),
-        delivery=DeliverySettings(conf.delivery.mode, conf.delivery.payload),
-        scheduling=SchedulingSettings(chosen, conf.scheduler.unbind_hold, conf.scheduler.max_moves),
-        retention=Retention(
-            changes=conf.database.keep_changes,
-            change_rows=conf.database.keep_change_rows,
-            decisions=conf.database.keep_decisions,
-            dead_agents=conf.database.keep_dead_agents,
-        ),
-        api=ApiSettings(conf.api.max_limit, conf.api.max_body, conf.api.forwarded, conf.api.open_metrics),
-        waiting=WaitSettings(max(1, conf.server.threads // 2)),
-        host=conf.server.host or socket.gethostname(),
-        role=role,
-        brokered=connect.brokered(conf.messaging.transport),
-    )
-
-
-def _with_old_names(conf: Any, hint: Callable[..., None]) -> Callable[[str, str], Any]:
-    """A reader of options that lets what Grizzly's names say come first."""
-    old = {name: str(conf.scheduler[name]) for name in grizzly.NAMES if conf.scheduler[name] is not None}
-    translated, hints = grizzly.translate(old)
-    for text in hints:
-        hint("%s", text)
-    return lambda group, name: translated.get(f"{group}.{name}", conf[group][name])
-
-
-def _words(value: str | list[str]) -> tuple[str, ...]:
-    return tuple(value.split(",") if isinstance(value, str) else value)

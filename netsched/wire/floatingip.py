@@ -29,6 +29,7 @@ class FloatingIP(Resource):
     created_at: Annotated[types.Time, READ_ONLY]
     updated_at: Annotated[types.Time, READ_ONLY]
     revision_number: Annotated[types.Integer, READ_ONLY]
+    tags: Annotated[types.Tags, Attr(post=True, sort=False)] = []
 
 
 FLOATINGIP = Definition(FloatingIP, "floatingip", "floatingips", errors.FloatingIPNotFound)

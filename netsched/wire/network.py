@@ -72,6 +72,7 @@ class Network(Resource):
     created_at: Annotated[types.Time, READ_ONLY]
     updated_at: Annotated[types.Time, READ_ONLY]
     revision_number: Annotated[types.Integer, READ_ONLY]
+    tags: Annotated[types.Tags, Attr(post=True, sort=False)] = []
 
 
 NETWORK = Definition(Network, "network", "networks", errors.NetworkNotFound)

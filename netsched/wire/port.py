@@ -152,6 +152,7 @@ class Port(Resource):
     created_at: Annotated[types.Time, READ_ONLY]
     updated_at: Annotated[types.Time, READ_ONLY]
     revision_number: Annotated[types.Integer, READ_ONLY]
+    tags: Annotated[types.Tags, Attr(post=True, sort=False)] = []
 
 
 PORT = Definition(Port, "port", "ports", errors.PortNotFound)

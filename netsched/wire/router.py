@@ -63,6 +63,7 @@ class Router(Resource):
     created_at: Annotated[types.Time, READ_ONLY]
     updated_at: Annotated[types.Time, READ_ONLY]
     revision_number: Annotated[types.Integer, READ_ONLY]
+    tags: Annotated[types.Tags, Attr(post=True, sort=False)] = []
 
 
 ROUTER = Definition(Router, "router", "routers", errors.RouterNotFound)

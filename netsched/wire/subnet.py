@@ -59,6 +59,7 @@ class Subnet(Resource):
     created_at: Annotated[types.Time, READ_ONLY]
     updated_at: Annotated[types.Time, READ_ONLY]
     revision_number: Annotated[types.Integer, READ_ONLY]
+    tags: Annotated[types.Tags, Attr(post=True, sort=False)] = []
 
 
 SUBNET = Definition(Subnet, "subnet", "subnets", errors.SubnetNotFound)

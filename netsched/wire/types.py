@@ -12,9 +12,10 @@ import uuid
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 LONG = 255
+MAX_TAGS = 50  # of one object, as by the incumbent
 # C0, DEL, C1, and Unicode's own line and paragraph separators: they would start a new line in somebody's file.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _CONTROL_BUT_LINES = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
@@ -156,12 +157,29 @@ def profile(value: Any) -> dict[str, Any]:
     return value
 
 
+def _tags(values: list[str]) -> list[str]:
+    """The incumbent's rules: each once, none empty."""
+    for place, value in enumerate(values):
+        if not value:
+            raise ValueError("a tag is empty")
+        if value in values[:place]:
+            raise ValueError(f"{shown(value)} is given twice")
+    return values
+
+
 VNIC_TYPES = (
     "normal", "direct", "macvtap", "direct-physical", "baremetal", "virtio-forwarder", "smart-nic",
     "remote-managed", "vdpa", "accelerator-direct", "accelerator-direct-physical",
 )  # fmt: skip
 IPV6_MODES = ("slaac", "dhcpv6-stateful", "dhcpv6-stateless")
 _MAC_SCHEMA = "^[0-9a-fA-F][02468aceACE](:[0-9a-fA-F]{2}){4}:[0-9a-fA-F][1-9a-fA-F]$"
+
+_TAGS = {
+    "type": "array",
+    "maxItems": MAX_TAGS,
+    "uniqueItems": True,
+    "items": {"type": "string", "minLength": 1, "maxLength": LONG, "pattern": _LINE},
+}
 
 Boolean = Annotated[bool, BeforeValidator(boolean), WithJsonSchema({"type": "boolean"})]
 Integer = Annotated[int, BeforeValidator(integer), WithJsonSchema({"type": "integer"})]
@@ -197,6 +215,7 @@ VnicType = Annotated[
     str, BeforeValidator(_one_of(*VNIC_TYPES)), WithJsonSchema({"type": "string", "enum": list(VNIC_TYPES)})
 ]
 Profile = Annotated[dict[str, Any], BeforeValidator(profile), WithJsonSchema({"type": "object", "maxProperties": 20})]
+Tags = Annotated[list[Line], AfterValidator(_tags), Field(max_length=MAX_TAGS), WithJsonSchema(_TAGS)]
 # Values that only the server writes: their schema is for readers.
 Text = Annotated[str, WithJsonSchema({"type": "string"})]
 Time = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]

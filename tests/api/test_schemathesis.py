@@ -28,6 +28,7 @@ from netsched.db import brake
 from netsched.model.brake import Brake
 from netsched.model.query import Query
 from netsched.server.api.v2 import root
+from netsched.wire import extension
 from tests.api.ground import Api
 from tests.size import choose
 
@@ -156,7 +157,9 @@ class Guide:
 
     def _lead_path(self, path: str, parameters: dict[str, Any]) -> None:
         service = self.SERVICES.get(path.split("/")[2]) if path.count("/") > 2 else None
-        if path.startswith("/v2.0/brakes/"):
+        if "alias" in parameters:
+            parameters["alias"] = tuple(extension.EXTENSIONS)[self._turn // 2 % len(extension.EXTENSIONS)]
+        elif path.startswith("/v2.0/brakes/"):
             parameters["zone"] = ZONE
         elif "network_id" in parameters:
             parameters["id"], parameters["network_id"] = self._bound() or (parameters["id"], parameters["network_id"])

@@ -8,7 +8,7 @@ from netsched.db.session import Database
 from netsched.model import kinds
 from netsched.rpc.agent import ToAgent
 from netsched.rpc.direct import DirectTransport
-from netsched.server import wiring
+from netsched.server.readers import readers
 from netsched.server.services.delivery import DeliveryService
 from netsched.server.services.scheduling import SchedulingService, SchedulingSettings
 from tests.db.placements import LOADED, SETTINGS, World
@@ -20,7 +20,7 @@ ROUTERS = 250  # as many as are moved in one transaction
 def test_a_dead_agents_routers_among_hosts_with_l2_agents(database: Database) -> None:
     world = World(database)
     service = SchedulingService(database, LOADED, SchedulingSettings(SETTINGS))
-    relay = DeliveryService(database, wiring.readers(), ToAgent(DirectTransport(), SystemClock()))
+    relay = DeliveryService(database, readers(), ToAgent(DirectTransport(), SystemClock()))
     dead = _node(world, "h1")
     world.routers(ROUTERS)
     service.run_once()

@@ -16,4 +16,5 @@ SEED = "4"
 def test_faults_under_load() -> None:
     command = [sys.executable, "-m", "tests.chaos", "--short", "--seed", SEED]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
+    verdict = [line for line in done.stdout.splitlines() if line.lstrip().startswith(("WRONG", "FAILED", "logs"))]
+    assert done.returncode == 0, "\n".join([done.stdout, done.stderr, *verdict])

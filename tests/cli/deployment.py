@@ -19,7 +19,7 @@ from netsched.db import schema, segment
 from netsched.db.session import Database
 from netsched.rpc import agent as rpc
 from netsched.rpc.direct import DirectTransport
-from netsched.server import concurrency, wiring
+from netsched.server import concurrency, configuration, wiring
 from netsched.server.policies.enforcer import Policy
 from netsched.server.services.heartbeat import agent_id
 
@@ -43,7 +43,9 @@ class Deployment:
         conf = cfg.ConfigOpts()
         conf([], project="netsched", default_config_files=[])
         self._transport = DirectTransport()
-        self.server = wiring.Server(wiring.Settings(**settings), database, self._transport, Policy(conf), SystemClock())
+        self.server = wiring.Server(
+            configuration.Settings(**settings), database, self._transport, Policy(conf), SystemClock()
+        )
         segment.configure(database, self.server.settings.provider)
         sock = concurrency.listen("127.0.0.1", 0)
         self.url = f"http://127.0.0.1:{sock.getsockname()[1]}"

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from netsched.db import binding, floatingip
 from netsched.db.session import Database
 from netsched.model import kinds
-from netsched.server.wiring import readers
+from netsched.server.readers import readers
 from tests.cloud import ADMIN, TENANT, Object
 from tests.db.placements import World
 from tests.land import Land

@@ -10,7 +10,7 @@ from netsched import errors
 from netsched.db import router
 from netsched.db.session import Database
 from netsched.model.query import Query
-from netsched.server import wiring
+from netsched.server.readers import readers
 from tests.cloud import ADMIN, OTHER, SLAAC, TENANT
 from tests.land import Land
 
@@ -93,7 +93,7 @@ def test_an_agent_gets_a_router_with_all_that_belongs_to_it(land: Land) -> None:
 
 def read(land: Land, router_id: str) -> dict[tuple[str, str], dict[str, list[dict[str, Any]]]]:
     with land.database.read() as connection:
-        return {key: reader.whole(connection, [router_id]) for key, reader in wiring.readers().items()}
+        return {key: reader.whole(connection, [router_id]) for key, reader in readers().items()}
 
 
 def test_what_is_logged_of_a_router_brings_a_copy_up_to_date(land: Land) -> None:
@@ -120,7 +120,7 @@ def test_what_is_logged_of_a_router_brings_a_copy_up_to_date(land: Land) -> None
         step()
         new, seen = land.changes()[seen:], len(land.changes())
         for kind, id_ in {(kind, id_) for scope, kind, id_, _ in new if scope == f"router/{router_id}"}:
-            reader = wiring.readers()["router", kind]
+            reader = readers()["router", kind]
             with land.database.read() as connection:
                 now = reader.some(connection, {router_id: [id_]})[router_id]
             copy.pop((kind, id_), None)

@@ -32,7 +32,7 @@ from netsched.rpc import transport as transports
 from netsched.rpc.agent import Capabilities, ToServer, server_handler
 from netsched.rpc.direct import DirectTransport, Envelope
 from netsched.scheduler import profile
-from netsched.server import wiring
+from netsched.server import configuration, wiring
 from netsched.server.policies.enforcer import Policy
 from netsched.server.services.delivery import DeliverySettings
 from netsched.server.services.floatingip import FloatingIPService
@@ -140,7 +140,7 @@ class World:
         if "url" not in options:
             (directory / "netsched.sqlite").write_bytes(_migrated())
         self.database = Database(self.url, self.clock)
-        self.settings = wiring.Settings(
+        self.settings = configuration.Settings(
             replicas=options.get("replicas", 1),
             write_delay=INTERVAL / 10,
             heartbeat=options.get("heartbeat", HeartbeatSettings(interval=INTERVAL)),

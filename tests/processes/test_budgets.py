@@ -19,7 +19,7 @@ from netsched.db import schema
 from netsched.db.agent import agent_beat
 from netsched.db.session import Database
 from netsched.rpc.transport import Handler, Message, Serving, Transport
-from netsched.server import wiring
+from netsched.server import configuration, wiring
 from netsched.server.policies.enforcer import Policy
 from tests.rpc.conftest import open_amqp
 from tests.servers import PostgreSQL, RabbitMQ
@@ -100,7 +100,7 @@ def test_heartbeats(tmp_path: Path, postgresql: PostgreSQL, rabbitmq: RabbitMQ) 
     watched = Watched(open_amqp(url))
     conf = cfg.ConfigOpts()
     conf([])
-    server = wiring.Server(wiring.Settings(), database, watched, Policy(conf), clock.SystemClock())
+    server = wiring.Server(configuration.Settings(), database, watched, Policy(conf), clock.SystemClock())
     server.start()
     beats, *others = server.driver.workers
     assert beats.name == "heartbeat"

@@ -11,8 +11,8 @@ from oslo_config import cfg
 
 from netsched import errors
 from netsched.model.provider import ProviderSettings
-from netsched.server import wiring
-from netsched.server.wiring import Settings
+from netsched.server import configuration
+from netsched.server.configuration import Settings
 
 
 def settings(tmp_path: Path, text: str) -> Settings:
@@ -20,7 +20,7 @@ def settings(tmp_path: Path, text: str) -> Settings:
     file.write_text(text)
     conf = cfg.ConfigOpts()
     conf(["--config-file", str(file)], project="netsched")
-    return wiring.settings_from(conf, "server")
+    return configuration.settings_from(conf, "server")
 
 
 def test_nothing_said_is_the_defaults(tmp_path: Path) -> None:

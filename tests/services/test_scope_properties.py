@@ -20,7 +20,7 @@ from netsched.db import base
 from netsched.db.session import Database
 from netsched.model import scope as scopes
 from netsched.model.query import Query
-from netsched.server import wiring
+from netsched.server.readers import readers
 from netsched.server.services.floatingip import FloatingIPService
 from netsched.server.services.network import NetworkService
 from netsched.server.services.port import PortService
@@ -54,7 +54,7 @@ class Story:
         inside = [self.land.inside(f"10.0.{n}.0/28") for n in range(2)]
         self.land.routers.create(TENANT, [{}, {}])
         self.land.ports.create(TENANT, [{"network_id": one["network_id"]} for one in inside])
-        self.readers = wiring.readers()
+        self.readers = readers()
         self.seen = len(self.land.changes())
         self.copies = self.wholes()
 

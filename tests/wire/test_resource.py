@@ -29,6 +29,7 @@ def test_post_fills_defaults_and_leaves_the_rest_absent() -> None:
         "provider:network_type": None,
         "provider:physical_network": None,
         "provider:segmentation_id": None,
+        "tags": [],
     }
     made = SUBNET.parse_post(SUBNET_BODY)
     assert made["ip_version"] == 4

@@ -32,87 +32,109 @@ from netsched.wire.port import PORT
 from netsched.wire.router import ROUTER
 from netsched.wire.subnet import SUBNET
 
+V2 = "/v2.0"
 WAITED = ("networks", "subnets", "ports", "routers", "floatingips")  # changes of these can be waited for
 
 
 def routes(services: Services, max_limit: int, release: str, open_metrics: bool = False) -> list[Route]:
     documents = version.Documents((NETWORK, SUBNET, PORT, ROUTER, FLOATINGIP), lambda: description())
-    networks = network.Networks(services.network, services.scheduling, max_limit)
-    subnets = OnNetwork(SUBNET, services.subnet, max_limit)
-    ports = Ports(services.port, services.network, max_limit)
-    routers = router.RouterCollection(services.router, max_limit)
-    floatingips = Collection(FLOATINGIP, services.floatingip, max_limit)
-    scheduled = router_agents.RouterAgents(services.router, services.scheduling, max_limit)
-    agents = agent.Agents(services.agent, max_limit)
-    dhcp, l3 = Words(NETWORK, "dhcp"), Words(ROUTER, "l3")
-    zones = AvailabilityZones(services.agent)
-    operators = operator.Operators(services.status)
-    brakes = brake.Brakes(services.brakes)
-    behind = delivery.OfAgent(services.delivery)
-    of_networks = delivery.OfResource(NETWORK, services.network, services.delivery, max_limit)
-    of_routers = delivery.OfResource(ROUTER, services.router, services.delivery, max_limit)
     probes = health.Probes(services.health, services.metrics, open_metrics)
-    of_network = openapi.Resource(NETWORK, after_create={**network.LINKS, "delivery": delivery.LINKS["network"]})
-    of_subnet = openapi.Resource(SUBNET, after_create=floatingip.FROM_SUBNET)
-    of_port = openapi.Resource(PORT)
-    after_router = {**router.LINKS, **router_agents.LINKS, "delivery": delivery.LINKS["router"]}
-    of_router = openapi.Resource(ROUTER, after_create=after_router)
-    of_floatingip = openapi.Resource(FLOATINGIP)
-    of_agent = openapi.Resource(AGENT, after_list={**dhcp.links, **l3.links})
-    v2 = "/v2.0"
     table = [
-        *_about_itself(v2, documents, probes),
-        *_verbs(f"{v2}/networks", networks, of_network),
-        Route("GET", f"{v2}/networks/{{id}}/dhcp-agents", networks.dhcp_agents, network.AGENTS),
-        Route("GET", f"{v2}/networks/{{id}}/binding-reasons", networks.binding_reasons, network.REASONS),
-        Route("GET", f"{v2}/networks/{{id}}/delivery", of_networks.delivery, of_networks.operation),
-        *_verbs(f"{v2}/subnets", subnets, of_subnet),
-        *_verbs(f"{v2}/ports", ports, of_port),
-        *_verbs(f"{v2}/routers", routers, of_router),
-        Route("PUT", f"{v2}/routers/{{id}}/add_router_interface", routers.add_interface, router.ADD_INTERFACE),
-        Route("PUT", f"{v2}/routers/{{id}}/remove_router_interface", routers.remove_interface, router.REMOVE_INTERFACE),
-        Route("PUT", f"{v2}/routers/{{id}}/add_extraroutes", routers.add_routes, router.ADD_ROUTES),
-        Route("PUT", f"{v2}/routers/{{id}}/remove_extraroutes", routers.remove_routes, router.REMOVE_ROUTES),
-        Route("GET", f"{v2}/routers/{{id}}/l3-agents", scheduled.l3_agents, router_agents.AGENTS),
-        Route("GET", f"{v2}/routers/{{id}}/binding-reasons", scheduled.binding_reasons, router_agents.REASONS),
-        Route("GET", f"{v2}/routers/{{id}}/delivery", of_routers.delivery, of_routers.operation),
-        *_verbs(f"{v2}/floatingips", floatingips, of_floatingip),
-        Route("GET", f"{v2}/agents", agents.list, of_agent.list),
-        Route("POST", f"{v2}/agents", agents.create, agent.REFUSED),
-        Route("GET", f"{v2}/agents/{{id}}", agents.show, of_agent.show),
-        Route("PUT", f"{v2}/agents/{{id}}", agents.update, of_agent.update),
-        Route("DELETE", f"{v2}/agents/{{id}}", agents.delete, of_agent.delete),
-        Route("GET", f"{v2}/agents/{{id}}/delivery", behind.show, delivery.OF_AGENT),
-        *_hosted(f"{v2}/agents/{{id}}", dhcp, services.scheduling),
-        *_hosted(f"{v2}/agents/{{id}}", l3, services.scheduling),
-        Route("GET", f"{v2}/availability_zones", zones.list, openapi.Resource(AVAILABILITY_ZONE).list),
-        Route("GET", f"{v2}/servers", operators.servers, operator.SERVERS),
-        Route("GET", f"{v2}/status", operators.status, operator.STATUS),
-        Route("GET", f"{v2}/brakes", brakes.list, brake.LIST),
-        Route("PUT", f"{v2}/brakes/{{zone}}", brakes.release, brake.RELEASE),
+        *_about_itself(documents, probes),
+        *_networks(services, max_limit),
+        *_routers(services, max_limit),
+        *_agents(services, max_limit),
+        *_operation(services),
     ]
-    writes, waited = waiting.Writes(services.delivery), tuple(f"{v2}/{name}" for name in WAITED)
+    writes, waited = waiting.Writes(services.delivery), tuple(f"{V2}/{name}" for name in WAITED)
     table = [writes.around(r) if r.method != "GET" and r.path.startswith(waited) else r for r in table]
     description = functools.cache(lambda: openapi.document(table, release))
     return table
 
 
-def _about_itself(v2: str, documents: version.Documents, probes: health.Probes) -> list[Route]:
+def _about_itself(documents: version.Documents, probes: health.Probes) -> list[Route]:
     """What is there, and how it is."""
     return [
         Route("GET", "/", documents.versions, version.VERSIONS, open=True),
         Route("GET", "/healthz", probes.alive, health.ALIVE, open=True),
         Route("GET", "/readyz", probes.ready, health.READY, open=True),
         Route("GET", "/metrics", probes.metrics, health.METRICS, open=probes.open_metrics),
-        Route("GET", v2, documents.resources, version.RESOURCES),
-        Route("GET", f"{v2}/openapi.json", documents.openapi, version.OPENAPI, open=True),
-        Route("GET", f"{v2}/extensions", documents.extensions, version.EXTENSIONS),
-        Route("GET", f"{v2}/extensions/{{alias}}", documents.extension, version.EXTENSION),
+        Route("GET", V2, documents.resources, version.RESOURCES),
+        Route("GET", f"{V2}/openapi.json", documents.openapi, version.OPENAPI, open=True),
+        Route("GET", f"{V2}/extensions", documents.extensions, version.EXTENSIONS),
+        Route("GET", f"{V2}/extensions/{{alias}}", documents.extension, version.EXTENSION),
     ]
 
 
-def _verbs(path: str, collection: Collection, described: openapi.Resource) -> list[Route]:
+def _networks(services: Services, max_limit: int) -> list[Route]:
+    networks = network.Networks(services.network, services.scheduling, max_limit)
+    behind = delivery.OfResource(NETWORK, services.network, services.delivery, max_limit)
+    of_network = openapi.Resource(NETWORK, after_create={**network.LINKS, "delivery": delivery.LINKS["network"]})
+    of_subnet = openapi.Resource(SUBNET, after_create=floatingip.FROM_SUBNET)
+    return [
+        *_verbs("networks", networks, of_network),
+        Route("GET", f"{V2}/networks/{{id}}/dhcp-agents", networks.dhcp_agents, network.AGENTS),
+        Route("GET", f"{V2}/networks/{{id}}/binding-reasons", networks.binding_reasons, network.REASONS),
+        Route("GET", f"{V2}/networks/{{id}}/delivery", behind.delivery, behind.operation),
+        *_verbs("subnets", OnNetwork(SUBNET, services.subnet, max_limit), of_subnet),
+        *_verbs("ports", Ports(services.port, services.network, max_limit), openapi.Resource(PORT)),
+    ]
+
+
+def _routers(services: Services, max_limit: int) -> list[Route]:
+    routers = router.RouterCollection(services.router, max_limit)
+    scheduled = router_agents.RouterAgents(services.router, services.scheduling, max_limit)
+    behind = delivery.OfResource(ROUTER, services.router, services.delivery, max_limit)
+    floatingips = Collection(FLOATINGIP, services.floatingip, max_limit)
+    links = {**router.LINKS, **router_agents.LINKS, "delivery": delivery.LINKS["router"]}
+    one = f"{V2}/routers/{{id}}"
+    return [
+        *_verbs("routers", routers, openapi.Resource(ROUTER, after_create=links)),
+        Route("PUT", f"{one}/add_router_interface", routers.add_interface, router.ADD_INTERFACE),
+        Route("PUT", f"{one}/remove_router_interface", routers.remove_interface, router.REMOVE_INTERFACE),
+        Route("PUT", f"{one}/add_extraroutes", routers.add_routes, router.ADD_ROUTES),
+        Route("PUT", f"{one}/remove_extraroutes", routers.remove_routes, router.REMOVE_ROUTES),
+        Route("GET", f"{one}/l3-agents", scheduled.l3_agents, router_agents.AGENTS),
+        Route("GET", f"{one}/binding-reasons", scheduled.binding_reasons, router_agents.REASONS),
+        Route("GET", f"{one}/delivery", behind.delivery, behind.operation),
+        *_verbs("floatingips", floatingips, openapi.Resource(FLOATINGIP)),
+    ]
+
+
+def _agents(services: Services, max_limit: int) -> list[Route]:
+    agents = agent.Agents(services.agent, max_limit)
+    behind = delivery.OfAgent(services.delivery)
+    dhcp, l3 = Words(NETWORK, "dhcp"), Words(ROUTER, "l3")
+    of_agent = openapi.Resource(AGENT, after_list={**dhcp.links, **l3.links})
+    zones = AvailabilityZones(services.agent)
+    return [
+        Route("GET", f"{V2}/agents", agents.list, of_agent.list),
+        Route("POST", f"{V2}/agents", agents.create, agent.REFUSED),
+        Route("GET", f"{V2}/agents/{{id}}", agents.show, of_agent.show),
+        Route("PUT", f"{V2}/agents/{{id}}", agents.update, of_agent.update),
+        Route("DELETE", f"{V2}/agents/{{id}}", agents.delete, of_agent.delete),
+        Route("GET", f"{V2}/agents/{{id}}/delivery", behind.show, delivery.OF_AGENT),
+        *_hosted(f"{V2}/agents/{{id}}", dhcp, services.scheduling),
+        *_hosted(f"{V2}/agents/{{id}}", l3, services.scheduling),
+        Route("GET", f"{V2}/availability_zones", zones.list, openapi.Resource(AVAILABILITY_ZONE).list),
+    ]
+
+
+def _operation(services: Services) -> list[Route]:
+    """What is netsched's own."""
+    operators = operator.Operators(services.status)
+    brakes = brake.Brakes(services.brakes)
+    return [
+        Route("GET", f"{V2}/servers", operators.servers, operator.SERVERS),
+        Route("GET", f"{V2}/status", operators.status, operator.STATUS),
+        Route("GET", f"{V2}/brakes", brakes.list, brake.LIST),
+        Route("PUT", f"{V2}/brakes/{{zone}}", brakes.release, brake.RELEASE),
+    ]
+
+
+def _verbs(plural: str, collection: Collection, described: openapi.Resource) -> list[Route]:
     """What every resource has that clients create."""
+    path = f"{V2}/{plural}"
     return [
         Route("GET", path, collection.list, described.list),
         Route("POST", path, collection.create, described.create),

@@ -1,0 +1,30 @@
+"""How what travels to agents is read from the tables, by type of scope and kind of object."""
+
+from __future__ import annotations
+
+from netsched.db import floatingip as floatingip_table
+from netsched.db import network as network_table
+from netsched.db import port as port_table
+from netsched.db import router as router_table
+from netsched.db import router_scope
+from netsched.db import subnet as subnet_table
+from netsched.server.services.reading import Borrowed, Owned, Reader
+
+
+def readers() -> dict[tuple[str, str], Reader]:
+    """How to read what travels to agents, by type of scope and kind of object."""
+    of_network = ("status", "subnets", "availability_zones")
+    of_port = ("status",)
+    of_router = ("status", "availability_zones")
+    return {
+        ("network", "network"): Owned(network_table.by_ids, network_table.in_networks, hidden=of_network),
+        ("network", "subnet"): Owned(subnet_table.by_ids, subnet_table.in_networks),
+        ("network", "port"): Owned(port_table.by_ids, port_table.in_networks, hidden=of_port),
+        ("router", "router"): Owned(router_table.by_ids, router_table.in_routers, hidden=of_router),
+        ("router", "network"): Borrowed(router_scope.networks_in, hidden=of_network),
+        ("router", "subnet"): Borrowed(router_scope.subnets_in),
+        ("router", "floatingip"): Owned(
+            floatingip_table.by_ids, floatingip_table.in_routers, lambda one: one["router_id"], hidden=("status",)
+        ),
+        ("router", "port"): Owned(port_table.by_ids, router_scope.ports_in, port_table.router_of, of_port),
+    }
