@@ -5,9 +5,14 @@ What an object's `shared` says, and for networks `router:external`, is derived f
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Iterable
+from typing import Any
+
 import sqlalchemy as sa
 
-from netsched.db import base
+from netsched.db import base, query
+from netsched.db.transaction import Transaction
 
 SHARED = "access_as_shared"
 EXTERNAL = "access_as_external"
@@ -42,3 +47,44 @@ def granted(
             rbac_policy.c.target_tenant.in_(targets),
         )
     )
+
+
+def share(
+    tx: Transaction,
+    object_type: str,
+    objects: Iterable[tuple[str, str]],
+    action: str = SHARED,
+    target: str = EVERYBODY,
+) -> list[dict[str, Any]]:
+    """Grant the action on each object, (its id, its owner's project), to the project `target`; the new rows.
+
+    Repeats the transaction when another grants the same at the same moment.
+    """
+    rows = [
+        {
+            "id": str(uuid.uuid4()),
+            "project_id": owner,
+            "object_type": object_type,
+            "object_id": object_id,
+            "action": action,
+            "target_tenant": target,
+        }
+        for object_id, owner in objects
+    ]
+    for batch in query.batches(rows):
+        query.guarded(tx, sa.insert(rbac_policy).values(batch))
+    return rows
+
+
+def unshare(tx: Transaction, object_ids: Iterable[str], action: str = SHARED, target: str | None = EVERYBODY) -> None:
+    """Take the action on the objects back from the project `target`, or with None from all that have it."""
+    table = rbac_policy.c
+    whom = sa.true() if target is None else table.target_tenant == target
+    for batch in query.batches(object_ids):
+        tx.execute(sa.delete(rbac_policy).where(table.object_id.in_(batch), table.action == action, whom))
+
+
+def forget(tx: Transaction, object_ids: Iterable[str]) -> None:
+    """Drop every grant of objects that are being deleted."""
+    for batch in query.batches(object_ids):
+        tx.execute(sa.delete(rbac_policy).where(rbac_policy.c.object_id.in_(batch)))
