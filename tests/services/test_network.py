@@ -49,6 +49,7 @@ def test_a_network_has_all_attributes_and_reads_as_it_was_created(cloud: Cloud) 
         "provider:physical_network": None,
         "provider:segmentation_id": made["provider:segmentation_id"],
         "revision_number": 0,
+        "tags": [],
     }
     assert cloud.changes() == [(f"network/{made['id']}", "network", made["id"], "create")]
 

@@ -78,6 +78,7 @@ def test_a_port_has_all_attributes_and_reads_as_it_was_created(cloud: Cloud) -> 
         "binding:vif_type": "binding_failed",
         "binding:vif_details": {"reason": "A bridge has no place for a port with binding:vnic_type direct."},
         "revision_number": 0,
+        "tags": [],
     }
     assert cloud.changes()[-1] == (f"network/{network_id}", "port", made["id"], "create")
 

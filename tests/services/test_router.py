@@ -62,6 +62,7 @@ def test_a_router_has_all_attributes_and_reads_as_it_was_created(land: Land) -> 
         "routes": [],
         "availability_zones": [],
         "revision_number": 0,
+        "tags": [],
     }
     assert slot(land, made["id"]) is None
     changed = land.routers.update(TENANT, made["id"], {"name": "s", "admin_state_up": True}, 0)

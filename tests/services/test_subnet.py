@@ -57,6 +57,7 @@ def test_a_subnet_has_all_attributes_and_reads_as_it_was_created(cloud: Cloud) -
         "ipv6_ra_mode": None,
         "ipv6_address_mode": None,
         "revision_number": 0,
+        "tags": [],
     }
     assert cloud.changes()[-1] == (f"network/{network_id}", "subnet", made["id"], "create")
 
