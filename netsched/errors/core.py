@@ -36,9 +36,13 @@ class BrakeNotFound(NotFound):
 
 
 class ExtensionNotFound(NotFound):
-    """Extension {id} could not be found."""
+    """Extension with alias {id} does not exist"""
 
     code = "extension.not_found"
+
+    @property
+    def type(self) -> str:
+        return "HTTPNotFound"  # as clients know it
 
 
 class InvalidDHCPAgent(NotFound):
@@ -72,7 +76,17 @@ class InvalidAttribute(InvalidInput):
 
     @property
     def type(self) -> str:
-        return "InvalidInput"  # clients know no other
+        return "HTTPBadRequest"  # as clients know it
+
+
+class UnconvertibleAttribute(InvalidAttribute):
+    """Invalid input for {field}. Reason: {reason}."""
+
+    code = "request.unconvertible_attribute"
+
+    @property
+    def type(self) -> str:
+        return "InvalidInput"
 
 
 class BadRequest(Invalid):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netsched.errors.kinds import Conflict, Forbidden, Invalid, NoCapacity, NotFound
+from netsched.errors.kinds import Conflict, Forbidden, Invalid, NotFound, Unavailable
 
 
 class RouterNotFound(NotFound):
@@ -57,7 +57,7 @@ class InvalidRoutes(Invalid):
 
 
 class RoutesExhausted(Invalid):
-    """Unable to add routes to router {id}: no more than {quota} are possible."""
+    """Unable to complete operation for {id}. The number of routes exceeds the maximum {quota}."""
 
     code = "router.too_many_routes"
 
@@ -69,7 +69,7 @@ class PortInUse(Conflict):
     code = "port.in_use"
 
 
-class SubnetMismatchForPort(Conflict):
+class SubnetMismatchForPort(Invalid):
     """Subnet on port {port_id} does not match the requested subnet {subnet_id}."""
 
     code = "router.interface_on_other_subnet"
@@ -164,7 +164,7 @@ class FlatNetworkInUse(Conflict):
     code = "network.flat_in_use"
 
 
-class NoNetworkAvailable(NoCapacity):
+class NoNetworkAvailable(Unavailable):
     """Unable to create the network. No tenant network is available for allocation."""
 
     code = "network.no_segment"

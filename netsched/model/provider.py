@@ -66,8 +66,15 @@ class ProviderSettings:
     overlay_ip_version: int = 4
 
     def mtu(self, network_type: str) -> int:
-        """The MTU of networks of a type."""
+        """The largest MTU of networks of a type."""
         return self.underlay_mtu - (VXLAN_OVERHEAD[self.overlay_ip_version] if network_type == VXLAN else 0)
+
+    def chosen_mtu(self, network_type: str, wanted: int) -> int:
+        """The MTU that a client wants, or the largest for 0. Raises InvalidInput for one that does not fit."""
+        largest = self.mtu(network_type)
+        if wanted > largest:
+            raise errors.InvalidInput(reason=f"Requested MTU is too big, maximum is {largest}")
+        return wanted or largest
 
     def pools(self) -> dict[str, tuple[Range, ...]]:
         """The ranges of every pool that has some, by its name."""

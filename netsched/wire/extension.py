@@ -89,6 +89,12 @@ EXTENSIONS = {
             "net-mtu", "Network MTU", "Provides MTU attribute for a network resource.", "2015-03-25T10:00:00-00:00"
         ),
         _extension(
+            "net-mtu-writable",
+            "Network MTU (writable)",
+            "Provides a writable MTU attribute for a network resource.",
+            "2017-07-12T00:00:00-00:00",
+        ),
+        _extension(
             "netsched-scheduling",
             "Scheduling reasons and service status",
             "Why a network or a router is bound where it is, the server's processes and its status.",
@@ -106,7 +112,6 @@ EXTENSIONS = {
             "Extension that indicates that pagination is enabled.",
             "2016-06-12T00:00:00-00:00",
         ),
-        _extension("port-security", "Port Security", "Provides port security", "2012-07-23T10:00:00-00:00"),
         _extension("port-security", "Port Security", "Provides port security", "2012-07-23T10:00:00-00:00"),
         _extension(
             "project-id",

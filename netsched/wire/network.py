@@ -13,6 +13,7 @@ from netsched.wire import types
 from netsched.wire.resource import READ_ONLY, UNSORTED, Attr, Definition, Resource
 
 WRITABLE = Attr(post=True, put=True)
+MIN_MTU, MAX_MTU = 68, 65535  # what IPv4 asks of every link, and what a packet can have
 _PHYSICAL_NETWORK = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
@@ -28,6 +29,14 @@ def _physical_network(value: Any) -> Any:
             f"{types.shown(value)} is not the name of a physical network (letters, digits and _.-, 1 to 64)"
         )
     return value
+
+
+def _mtu(value: Any) -> int:
+    """Bytes; 0 is the largest that the network can carry, which is also what null asks for."""
+    number = 0 if value is None else types.integer(value)
+    if number != 0 and not MIN_MTU <= number <= MAX_MTU:
+        raise ValueError(f"{types.shown(value)} is neither 0 nor from {MIN_MTU} to {MAX_MTU}")
+    return number
 
 
 def _provider(name: str) -> Attr:
@@ -49,6 +58,9 @@ PhysicalNetwork = Annotated[
 ]
 
 
+Mtu = Annotated[int, BeforeValidator(_mtu), WithJsonSchema({"type": "integer", "minimum": 0, "maximum": 65535})]
+
+
 class Network(Resource):
     """An isolated layer 2 segment."""
 
@@ -63,7 +75,7 @@ class Network(Resource):
     subnets: Annotated[list[types.Text], UNSORTED]
     availability_zone_hints: Annotated[list[types.Zone], Attr(post=True, sort=False)] = []
     availability_zones: Annotated[list[types.Text], UNSORTED]
-    mtu: Annotated[types.Integer, READ_ONLY]
+    mtu: Annotated[Mtu, WRITABLE]
     router_external: Annotated[types.Boolean, Attr(post=True, put=True, name="router:external")] = False
     port_security_enabled: Annotated[types.Boolean, WRITABLE] = True
     provider_network_type: Annotated[NetworkType, _provider("network_type")] = None

@@ -15,6 +15,7 @@ import pydantic
 from pydantic_core import PydanticUndefined
 
 from netsched import errors
+from netsched.wire import types
 
 
 @dataclass(frozen=True)
@@ -156,6 +157,8 @@ def convert_field(check: Callable[[Any], Any], value: Any, field: str) -> Any:
     """`value` as `check` (a function of wire/types.py) makes it, or InvalidAttribute that names the field."""
     try:
         return check(value)
+    except types.Unconvertible as error:
+        raise errors.UnconvertibleAttribute(field=field, reason=str(error)) from None
     except ValueError as error:
         raise errors.InvalidAttribute(field=field, reason=str(error)) from None
 
@@ -204,4 +207,6 @@ def _translated(error: pydantic.ValidationError, field: str = "") -> errors.Inva
     if problem["type"] == "extra_forbidden":
         return errors.HTTPBadRequest(reason=f"Unrecognized attribute(s) '{path[:100]}'")
     cause = problem.get("ctx", {}).get("error")
+    if isinstance(cause, types.Unconvertible):
+        return errors.UnconvertibleAttribute(field=path, reason=str(cause))
     return errors.InvalidAttribute(field=path, reason=str(cause) if cause else problem["msg"])

@@ -35,12 +35,8 @@ def _empty_is_null(value: Any) -> Any:
     return None if value == {} else value
 
 
-def _null_is_empty(value: Any) -> Any:
-    return [] if value is None else value
-
-
 Routes = Annotated[
-    list[HostRoute], AfterValidator(distinct), Field(max_length=MAX_ROUTES), BeforeValidator(_null_is_empty)
+    list[HostRoute], AfterValidator(distinct), Field(max_length=MAX_ROUTES), BeforeValidator(types.null_is_empty)
 ]
 
 

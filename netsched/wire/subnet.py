@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, ConfigDict, Field, with_config
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, with_config
 from typing_extensions import TypedDict
 
 from netsched import errors
@@ -13,8 +13,10 @@ from netsched.wire.resource import READ_ONLY, Attr, Definition, Resource
 
 WRITABLE = Attr(post=True, put=True)
 LISTED = Attr(post=True, put=True, sort=False)
+WRITE_ONLY = Attr(post=True, filter=False, sort=False)  # says how a subnet is made, and is no attribute of it
 MAX_DNS_NAMESERVERS = 5  # the incumbent's limits
 MAX_HOST_ROUTES = 20
+MAX_SERVICE_TYPES = 50  # ours: it has none
 
 
 @with_config(ConfigDict(extra="forbid"))
@@ -46,16 +48,36 @@ class Subnet(Resource):
     tenant_id: Annotated[types.Line, Attr(post=True)]
     network_id: Annotated[types.Uuid, Attr(post=True, required=True)]
     ip_version: Annotated[types.IpVersion, Attr(post=True, required=True)]
-    cidr: Annotated[types.Cidr, Attr(post=True, required=True)]
+    cidr: Annotated[types.Cidr | None, Attr(post=True)]
+    prefixlen: Annotated[types.Integer | None, WRITE_ONLY]
+    subnetpool_id: Annotated[types.Uuid | None, Attr(post=True)] = None
+    use_default_subnetpool: Annotated[types.Boolean, WRITE_ONLY] = False
     gateway_ip: Annotated[types.Ip | None, WRITABLE]
     allocation_pools: Annotated[list[Pool], LISTED]
     dns_nameservers: Annotated[
-        list[types.Ip], AfterValidator(distinct), Field(max_length=MAX_DNS_NAMESERVERS), LISTED
+        list[types.Ip],
+        AfterValidator(distinct),
+        Field(max_length=MAX_DNS_NAMESERVERS),
+        BeforeValidator(types.null_is_empty),
+        LISTED,
     ] = []
-    host_routes: Annotated[list[HostRoute], AfterValidator(distinct), Field(max_length=MAX_HOST_ROUTES), LISTED] = []
+    host_routes: Annotated[
+        list[HostRoute],
+        AfterValidator(distinct),
+        Field(max_length=MAX_HOST_ROUTES),
+        BeforeValidator(types.null_is_empty),
+        LISTED,
+    ] = []
     enable_dhcp: Annotated[types.Boolean, WRITABLE] = True
     ipv6_ra_mode: Annotated[types.Ipv6Mode | None, Attr(post=True)] = None
     ipv6_address_mode: Annotated[types.Ipv6Mode | None, Attr(post=True)] = None
+    service_types: Annotated[
+        list[types.Line],
+        AfterValidator(distinct),
+        Field(max_length=MAX_SERVICE_TYPES),
+        BeforeValidator(types.null_is_empty),
+        LISTED,
+    ] = []
     created_at: Annotated[types.Time, READ_ONLY]
     updated_at: Annotated[types.Time, READ_ONLY]
     revision_number: Annotated[types.Integer, READ_ONLY]

@@ -25,7 +25,12 @@ _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12
 _INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
 _HOST = re.compile(r"[A-Za-z0-9_.:@-]*")
 _ZONE = re.compile(r"[A-Za-z0-9_.:@ -]+")
-TRUE, FALSE = ("true", "1"), ("false", "0")
+# What the incumbent takes for booleans (oslo_utils.strutils), in any case and between blanks.
+TRUE, FALSE = ("true", "1", "t", "on", "y", "yes"), ("false", "0", "f", "off", "n", "no")
+
+
+class Unconvertible(ValueError):
+    """The value is of another type, and no way of writing this one: another error type than that of a bad value."""
 
 
 def shown(value: Any) -> str:
@@ -35,12 +40,12 @@ def shown(value: Any) -> str:
 
 
 def boolean(value: Any) -> bool:
-    text = str(value).lower() if isinstance(value, str | int) else ""
+    text = str(value).strip().lower() if isinstance(value, str | int) else ""
     if text in TRUE:
         return True
     if text in FALSE:
         return False
-    raise ValueError(f"{shown(value)} cannot be converted to boolean")
+    raise Unconvertible(f"{shown(value)} cannot be converted to boolean")
 
 
 def integer(value: Any) -> int:
@@ -48,7 +53,7 @@ def integer(value: Any) -> int:
         return value
     if isinstance(value, str) and _INTEGER.fullmatch(value):
         return int(value)
-    raise ValueError(f"{shown(value)} is not an integer")
+    raise Unconvertible(f"{shown(value)} is not an integer")
 
 
 def _string(value: Any, limit: int) -> str:
@@ -83,6 +88,11 @@ def _matching(pattern: re.Pattern[str], what: str) -> Callable[[Any], str]:
         return text
 
     return check
+
+
+def _host(value: Any) -> str:
+    """Null is on no host: compute services unplug a port so."""
+    return "" if value is None else _matching(_HOST, "host name")(value)
 
 
 def uuid_(value: Any) -> str:
@@ -157,6 +167,11 @@ def profile(value: Any) -> dict[str, Any]:
     return value
 
 
+def null_is_empty(value: Any) -> Any:
+    """For lists that clients clear with null."""
+    return [] if value is None else value
+
+
 def _tags(values: list[str]) -> list[str]:
     """The incumbent's rules: each once, none empty."""
     for place, value in enumerate(values):
@@ -191,7 +206,7 @@ Prose = Annotated[
 ]
 Host = Annotated[
     str,
-    BeforeValidator(_matching(_HOST, "host name")),
+    BeforeValidator(_host),
     WithJsonSchema({"type": "string", "maxLength": LONG, "pattern": "^[A-Za-z0-9_.:@-]*$"}),
 ]
 Zone = Annotated[

@@ -58,11 +58,11 @@ BAD_POSTS: list[tuple[Definition, Any, str, str]] = [
     (NETWORK, {"x": 1}, "HTTPBadRequest", "Unrecognized attribute(s) 'x'"),
     (NETWORK, {"id": ID}, "HTTPBadRequest", "Attribute 'id' not allowed in POST"),
     (NETWORK, [], "HTTPBadRequest", "Unable to find 'network' in request body"),
-    (NETWORK, {"name": 1}, "InvalidInput", "Invalid input for name. Reason: 1 is not a valid string."),
+    (NETWORK, {"name": 1}, "HTTPBadRequest", "Invalid input for name. Reason: 1 is not a valid string."),
     (
         NETWORK,
         {"availability_zone_hints": ["a", "b\n"]},
-        "InvalidInput",
+        "HTTPBadRequest",
         "Invalid input for availability_zone_hints[1].",
     ),
     (
@@ -71,18 +71,23 @@ BAD_POSTS: list[tuple[Definition, Any, str, str]] = [
         "HTTPBadRequest",
         "Failed to parse request. Required attribute 'cidr' not specified",
     ),
-    (SUBNET, {**SUBNET_BODY, "cidr": "192.0.2.1/24"}, "InvalidInput", "Invalid input for cidr."),
+    (SUBNET, {**SUBNET_BODY, "cidr": "192.0.2.1/24"}, "HTTPBadRequest", "Invalid input for cidr."),
     (
         SUBNET,
         {**SUBNET_BODY, "dns_nameservers": ["8.8.8.8\nx"]},
-        "InvalidInput",
+        "HTTPBadRequest",
         "Invalid input for dns_nameservers[0].",
     ),
-    (SUBNET, {**SUBNET_BODY, "dns_nameservers": ["::1", "0::1"]}, "InvalidInput", "Invalid input for dns_nameservers."),
+    (
+        SUBNET,
+        {**SUBNET_BODY, "dns_nameservers": ["::1", "0::1"]},
+        "HTTPBadRequest",
+        "Invalid input for dns_nameservers.",
+    ),
     (
         SUBNET,
         {**SUBNET_BODY, "host_routes": [{"destination": "192.0.2.0/24", "nexthop": "x"}]},
-        "InvalidInput",
+        "HTTPBadRequest",
         "Invalid input for host_routes[0].nexthop.",
     ),
     (
@@ -97,10 +102,10 @@ BAD_POSTS: list[tuple[Definition, Any, str, str]] = [
         "HTTPBadRequest",
         "Unrecognized attribute(s) 'allocation_pools[0].x'",
     ),
-    (PORT, {"network_id": ID, "fixed_ips": [{}]}, "InvalidInput", "Invalid input for fixed_ips[0]."),
-    (PORT, {"network_id": ID, "fixed_ips": None}, "InvalidInput", "Invalid input for fixed_ips."),
-    (PORT, {"network_id": ID, "mac_address": "01:00:00:00:00:01"}, "InvalidInput", "Invalid input for mac_address."),
-    (PORT, {"network_id": ID, "binding:host_id": "a b"}, "InvalidInput", "Invalid input for binding:host_id."),
+    (PORT, {"network_id": ID, "fixed_ips": [{}]}, "HTTPBadRequest", "Invalid input for fixed_ips[0]."),
+    (PORT, {"network_id": ID, "fixed_ips": None}, "HTTPBadRequest", "Invalid input for fixed_ips."),
+    (PORT, {"network_id": ID, "mac_address": "01:00:00:00:00:01"}, "HTTPBadRequest", "Invalid input for mac_address."),
+    (PORT, {"network_id": ID, "binding:host_id": "a b"}, "HTTPBadRequest", "Invalid input for binding:host_id."),
 ]
 
 

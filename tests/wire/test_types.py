@@ -12,6 +12,8 @@ ACCEPTED = [
     (types.boolean, "True", True),
     (types.boolean, "0", False),
     (types.boolean, 1, True),
+    (types.boolean, " Yes ", True),
+    (types.boolean, "off", False),
     (types.integer, "1500", 1500),
     (types.integer, "-3", -3),
     (types.line, "Büro ✓", "Büro ✓"),

@@ -35,7 +35,8 @@ class Readable:
         return Answer(body=body)
 
     def show(self, request: ApiRequest, id: str) -> Answer:
-        fields = query.only_fields(request)
+        # Clients that look for a name or an id among some objects send the filters with both requests.
+        fields = query.only_fields(request, (*self._definition.filters, *query.RESERVED))
         return Answer(body={self._name: self._show(request, self._visible(request, id), fields)})
 
     def update(self, request: ApiRequest, id: str) -> Answer:

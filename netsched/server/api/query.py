@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -49,13 +49,13 @@ def fields(values: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for value in values for name in value.split(",") if name)
 
 
-def only_fields(request: ApiRequest) -> tuple[str, ...]:
-    """The query string of a single object: `fields` and nothing else."""
+def only_fields(request: ApiRequest, ignored: Collection[str] = ()) -> tuple[str, ...]:
+    """The query string of a single object: `fields`, and names that clients send along, which mean nothing here."""
     given = request.parameters()
-    unknown = sorted({name for name, _ in given if name != "fields"})
+    unknown = sorted({name for name, _ in given if name != "fields" and name not in ignored})
     if unknown:
         raise errors.HTTPBadRequest(reason=f"{unknown} is invalid attribute for filtering")
-    return fields([value for _, value in given])
+    return fields([value for name, value in given if name == "fields"])
 
 
 def _filters(
@@ -103,7 +103,8 @@ def _limit(given: Mapping[str, list[str]], max_limit: int) -> int | None:
     if text is None:
         return max_limit or None
     if not (text.isascii() and text.isdigit()) or len(text) > 100:
-        raise errors.HTTPBadRequest(reason=f"Limit must be an integer 0 or greater and not {types.shown(text)}")
+        reason = f"Limit must be an integer 0 or greater and not {types.shown(text)}"
+        raise errors.BadRequest(resource="limit", reason=reason)
     limit = int(text) or NO_LIMIT
     return min(limit, max_limit) if max_limit else (limit if limit < NO_LIMIT else None)
 
