@@ -9,6 +9,7 @@ import pytest
 
 from netsched.db import schema
 from netsched.db.session import Database
+from tests.keystone import Keystone
 from tests.servers import MariaDB, PostgreSQL, RabbitMQ
 
 
@@ -27,6 +28,12 @@ def postgresql() -> Iterator[PostgreSQL]:
 @pytest.fixture(scope="session")
 def mariadb() -> Iterator[MariaDB]:
     with MariaDB() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def keystone() -> Iterator[Keystone]:
+    with Keystone() as server:
         yield server
 
 
