@@ -9,9 +9,10 @@ OPTS = [
     cfg.StrOpt(
         "auth_strategy",
         default="noauth",
-        choices=["noauth"],
-        help="noauth believes what the headers X-Project-Id, X-User-Id and X-Roles say, so it listens on loopback only "
-        "unless --insecure-noauth is given.",
+        choices=["keystone", "noauth"],
+        help="keystone: who asks is proved by a token of OpenStack Identity; set [keystone_authtoken]. noauth believes "
+        "what the headers X-Project-Id, X-User-Id and X-Roles say, so it listens on loopback only unless "
+        "--insecure-noauth is given.",
     ),
     cfg.StrOpt("policy_file", help="Overrides of the default policy (YAML); see policy.yaml.sample."),
     cfg.IntOpt("max_limit", default=0, min=0, help="Objects per page at most; 0 for no limit."),

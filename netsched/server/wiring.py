@@ -51,13 +51,15 @@ from netsched.rpc import connect, transport
 from netsched.rpc.echo import Echo
 from netsched.scheduler import profile
 from netsched.server.api.app import Application, make_app
-from netsched.server.api.hooks import NoAuth
+from netsched.server.api.hooks import Authenticator, NoAuth
 from netsched.server.api.services import Services
 from netsched.server.configuration import Settings, settings_from
 from netsched.server.policies.enforcer import Policy
 from netsched.server.readers import readers
 from netsched.server.services import health
 from netsched.server.services import trust as trusts
+from netsched.server.services.address_scope import AddressScopeService
+from netsched.server.services.addresses import FloatingIpPoolService, IpAvailabilityService
 from netsched.server.services.agent import AgentService
 from netsched.server.services.brake import BrakeService
 from netsched.server.services.delivery import DeliveryService
@@ -68,11 +70,14 @@ from netsched.server.services.metrics import Counted, MetricsService, Now
 from netsched.server.services.network import NetworkService
 from netsched.server.services.pace import Pace
 from netsched.server.services.port import PortService
+from netsched.server.services.quota import Quotas, QuotaService
+from netsched.server.services.rbac_policy import RbacPolicyService
 from netsched.server.services.reading import Source, own_scope
 from netsched.server.services.router import RouterService
 from netsched.server.services.scheduling import SchedulingService
 from netsched.server.services.status import StatusService
 from netsched.server.services.subnet import SubnetService
+from netsched.server.services.subnetpool import SubnetPoolService
 from netsched.server.services.trust import BrokerProof, Trust
 from netsched.server.services.upkeep import Process, UpkeepService
 from netsched.server.services.waiting import WaitingService
@@ -96,9 +101,14 @@ class Server:
         policy: Policy,
         clock: clocks.Clock,
         more_kinds: Mapping[str, Source] | None = None,
+        authenticator: Authenticator | None = None,
     ) -> None:
-        """`more_kinds`: where objects of kinds that this release does not know are read, each its own scope."""
+        """`more_kinds`: where objects of kinds that this release does not know are read, each its own scope.
+
+        `authenticator`: who asks; None believes the headers.
+        """
         self.settings = settings
+        self._authenticator = authenticator or NoAuth()
         self.database = database
         self._transport = transport_
         self._serving: transport.Serving | None = None
@@ -166,12 +176,13 @@ class Server:
     def _application(self, policy: Policy, clock: clocks.Clock, trust: Trust) -> Application:
         settings, database = self.settings, self.database
         doubt = trust.why if settings.role != "api" else (lambda: None)  # which moves nothing, and hears nobody
+        quotas = Quotas(settings.quotas)
         services = Services(
-            network=NetworkService(database, settings.provider),
-            subnet=SubnetService(database, settings.replicas),
-            port=PortService(database, settings.base_mac),
-            router=RouterService(database, settings.base_mac),
-            floatingip=FloatingIPService(database, settings.base_mac),
+            network=NetworkService(database, settings.provider, quotas),
+            subnet=SubnetService(database, settings.replicas, quotas),
+            port=PortService(database, settings.base_mac, quotas),
+            router=RouterService(database, settings.base_mac, quotas),
+            floatingip=FloatingIPService(database, settings.base_mac, quotas),
             agent=AgentService(database),
             scheduling=self.scheduling,
             status=StatusService(
@@ -181,8 +192,14 @@ class Server:
             delivery=WaitingService(database, clock, settings.waiting, self.stopping.is_set),
             health=self._health(clock),
             metrics=self._metrics(clock, trust),
+            quotas=QuotaService(database, quotas),
+            rbac_policy=RbacPolicyService(database, quotas),
+            ip_availability=IpAvailabilityService(database),
+            floatingip_pool=FloatingIpPoolService(database),
+            subnetpool=SubnetPoolService(database, quotas),
+            address_scope=AddressScopeService(database),
         )
-        return make_app(services, settings.api, policy, NoAuth(), netsched.__version__)
+        return make_app(services, settings.api, policy, self._authenticator, netsched.__version__)
 
     def start(self) -> None:
         """Hear agents and work. The schema must be right: WrongSchema says what to run."""
@@ -230,7 +247,17 @@ def build(conf: Any, role: str = "server") -> Server:
     database = Database(conf.database.connection, pool_size=conf.database.pool_size)
     schema.check(database)
     transport_ = connect.server(conf.messaging.transport, conf, conf.server.concurrency)
-    return Server(settings, database, transport_, Policy(conf, conf.api.policy_file), clocks.SystemClock())
+    policy, clock = Policy(conf, conf.api.policy_file), clocks.SystemClock()
+    return Server(settings, database, transport_, policy, clock, authenticator=authenticator(conf, clock))
+
+
+def authenticator(conf: Any, clock: clocks.Clock) -> Authenticator:
+    """Who proves who asks, by [api] auth_strategy. Raises Invalid with what is missing."""
+    if conf.api.auth_strategy == "noauth":
+        return NoAuth()
+    from netsched.server.api.keystone import Keystone  # 0.4 s, which a server without Keystone need not cost
+
+    return Keystone(conf, clock)
 
 
 def upkeep(conf: Any, database: Database) -> UpkeepService:

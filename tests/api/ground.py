@@ -11,6 +11,7 @@ from oslo_config import cfg
 from webob import Request, Response
 
 from netsched.clock import SystemClock
+from netsched.conf import quotas as conf_quotas
 from netsched.db import base, gauges, segment
 from netsched.db.session import Database
 from netsched.model.principal import Principal
@@ -18,9 +19,11 @@ from netsched.model.provider import ProviderSettings
 from netsched.rpc import agent as rpc
 from netsched.scheduler import profile
 from netsched.server.api.app import ApiSettings, make_app
-from netsched.server.api.hooks import NoAuth
+from netsched.server.api.hooks import Authenticator, NoAuth
 from netsched.server.api.services import Services
 from netsched.server.policies.enforcer import Policy
+from netsched.server.services.address_scope import AddressScopeService
+from netsched.server.services.addresses import FloatingIpPoolService, IpAvailabilityService
 from netsched.server.services.agent import AgentService
 from netsched.server.services.brake import BrakeService
 from netsched.server.services.floatingip import FloatingIPService
@@ -29,10 +32,13 @@ from netsched.server.services.heartbeat import agent_id
 from netsched.server.services.metrics import Counted, MetricsService, Now
 from netsched.server.services.network import NetworkService
 from netsched.server.services.port import PortService
+from netsched.server.services.quota import Quotas, QuotaService
+from netsched.server.services.rbac_policy import RbacPolicyService
 from netsched.server.services.router import RouterService
 from netsched.server.services.scheduling import SchedulingService, SchedulingSettings
 from netsched.server.services.status import StatusService
 from netsched.server.services.subnet import SubnetService
+from netsched.server.services.subnetpool import SubnetPoolService
 from netsched.server.services.waiting import WaitingService, WaitSettings
 from netsched.tally import Tally
 from tests.fakes.clock import FakeClock
@@ -41,6 +47,7 @@ from tests.services.ground import Ground
 ADMIN: dict[str, str] = {}
 TENANT = {"X-Project-Id": "alice", "X-User-Id": "alice-1", "X-Roles": "member"}
 PROVIDER = ProviderSettings(vlan_ranges={"physnet1": ((100, 199),), "physnet2": ()}, flat_networks=("physnet1",))
+QUOTAS = conf_quotas.DEFAULTS | {"network": 10_000, "subnet": 10_000, "port": 10_000}  # as configured, but for paging
 OTHER = {"X-Project-Id": "bob", "X-User-Id": "bob-1", "X-Roles": "member,reader"}
 
 
@@ -53,20 +60,22 @@ class Api:
         settings: ApiSettings | None = None,
         policy_file: str | None = None,
         replace: dict[str, Any] | None = None,
+        authenticator: Authenticator | None = None,
     ) -> None:
-        """`replace`: services by name, in place of the real ones."""
+        """`replace`: services by name, in place of the real ones. Without `authenticator`, headers are believed."""
         self.database = database
         segment.configure(database, PROVIDER)
         self._agents = Ground(database)
         loaded = profile.load(profile.configured("least_loaded"))
         self.scheduling = SchedulingService(database, loaded, SchedulingSettings())
         brakes = BrakeService(database)
+        quotas = Quotas(QUOTAS)
         services = Services(
-            network=NetworkService(database, PROVIDER),
-            subnet=SubnetService(database, 1),
-            port=PortService(database),
-            router=RouterService(database),
-            floatingip=FloatingIPService(database),
+            network=NetworkService(database, PROVIDER, quotas),
+            subnet=SubnetService(database, 1, quotas),
+            port=PortService(database, quotas=quotas),
+            router=RouterService(database, quotas=quotas),
+            floatingip=FloatingIPService(database, quotas=quotas),
             agent=AgentService(database),
             scheduling=self.scheduling,
             status=StatusService(database, "test", list, lambda: "ok", brakes.list, lambda: None),
@@ -74,10 +83,18 @@ class Api:
             delivery=WaitingService(database, FakeClock(), WaitSettings(4, (1.0, 10.0))),
             health=HealthService(lambda: Found("9999", 0.0), lambda: None, lambda: False, list),
             metrics=MetricsService("test", SystemClock(), _counted(database), _now(database)),
+            quotas=QuotaService(database, quotas),
+            rbac_policy=RbacPolicyService(database, quotas),
+            ip_availability=IpAvailabilityService(database),
+            floatingip_pool=FloatingIpPoolService(database),
+            subnetpool=SubnetPoolService(database, quotas),
+            address_scope=AddressScopeService(database),
         )
         self.services = dataclasses.replace(services, **(replace or {}))
         self.policy = _policy(policy_file)
-        self.application = make_app(self.services, settings or ApiSettings(), self.policy, NoAuth(), "test")
+        self.application = make_app(
+            self.services, settings or ApiSettings(), self.policy, authenticator or NoAuth(), "test"
+        )
 
     def agent(self, host: str, agent_type: str = "DHCP agent", **fields: Any) -> str:
         """An agent that has just sent its first heartbeat. Returns its id."""

@@ -47,12 +47,13 @@ def make_app(
         PrincipalHook(authenticator, policy),
         ErrorHook(),
     ]
+    router = Router(routes)
     application: Application = pecan.Pecan(
-        Router(routes),
+        router,
         hooks=hooks,
         request_cls=ApiRequest,
         use_context_locals=False,  # handlers are given the request, and no thread-local knows it
         force_canonical=False,
         guess_content_type_from_ext=False,
     )
-    return Measured(application, services.metrics)
+    return Measured(authenticator.around(application, router.is_open), services.metrics)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -25,15 +25,26 @@ class Credentials:
     roles: tuple[str, ...]
 
 
+Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+IsOpen = Callable[[str, str], bool]  # of method and path: it is answered without asking who it is
+
+
 class Authenticator(Protocol):
-    def authenticate(self, headers: Mapping[str, str]) -> Credentials:
-        """Who sent these headers. Raises Forbidden, or webob's 401."""
+    def around(self, application: Wsgi, is_open: IsOpen) -> Wsgi:
+        """The application with whatever must see requests before it."""
+
+    def authenticate(self, request: ApiRequest) -> Credentials:
+        """Who sent this. Raises Forbidden, or webob's 401."""
 
 
 class NoAuth:
     """Believes the headers, as the incumbent's noauth does; without X-Roles everyone is an administrator."""
 
-    def authenticate(self, headers: Mapping[str, str]) -> Credentials:
+    def around(self, application: Wsgi, is_open: IsOpen) -> Wsgi:
+        return application
+
+    def authenticate(self, request: ApiRequest) -> Credentials:
+        headers = request.headers
         project = self._read(headers, "X-Project-Id") or self._read(headers, "X-Tenant-Id")
         roles = self._read(headers, "X-Roles") if "X-Roles" in headers else "admin"
         names = tuple(role.strip() for role in roles.split(",") if role.strip())
@@ -90,7 +101,7 @@ class PrincipalHook(hooks.PecanHook):
         request = state.request
         if state.controller.__self__.route.open:
             return
-        who = self._authenticator.authenticate(request.headers)
+        who = self._authenticator.authenticate(request)
         is_admin = self._policy.is_admin(who.roles)
         if not is_admin and not who.project_id:
             # Objects that an administrator made without naming a project would be this caller's own.

@@ -74,10 +74,7 @@ class Router:
     @pecan.expose()
     def _route(self, segments: list[str], request: ApiRequest) -> tuple[Any, list[str]]:
         """Pecan's hook for dispatch: the exposed method and its arguments. Raises 404, and 405 with what is allowed."""
-        segments = list(segments) or [""]
-        if len(segments) > 1 and segments[-1] == "":
-            segments.pop()
-        found = self._find(segments)
+        found = self._find(list(segments) or [""])
         if found is None:
             raise exc.HTTPNotFound()
         endpoints, ids = found
@@ -89,8 +86,16 @@ class Router:
             raise exc.HTTPMethodNotAllowed(reason, headers={"Allow": ", ".join(allowed)})
         return endpoint.serve, ids
 
+    def is_open(self, method: str, path: str) -> bool:
+        """Whether it is a route that is answered without asking who it is."""
+        found = self._find(path.split("/")[1:])
+        endpoint = found[0].get("GET" if method == "HEAD" else method) if found else None
+        return endpoint is not None and endpoint.route.open
+
     def _find(self, segments: Sequence[str]) -> tuple[dict[str, Endpoint], list[str]] | None:
         node, ids = self._root, []
+        if len(segments) > 1 and segments[-1] == "":
+            segments = segments[:-1]
         for position, segment in enumerate(segments, start=1):
             if position == len(segments) and segment not in node.fixed:
                 segment = segment.removesuffix(".json")
