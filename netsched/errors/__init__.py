@@ -15,6 +15,7 @@ from netsched.errors.core import *  # noqa: F403 (this is the list of them)
 from netsched.errors.kinds import *  # noqa: F403
 from netsched.errors.kinds import NetschedError, UnknownCode
 from netsched.errors.l3 import *  # noqa: F403
+from netsched.errors.quota import *  # noqa: F403
 
 
 def to_wire(error: NetschedError) -> dict[str, Any]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from netsched.conf import opts
+from netsched.conf import opts, quotas
 from netsched.model import provider
 from netsched.model.provider import ProviderSettings
 from netsched.rpc import connect
@@ -40,6 +40,7 @@ class Settings:
     host: str = field(default_factory=socket.gethostname)
     role: str = "server"
     brokered: bool = False  # messages go through a broker, not through a socket of this server
+    quotas: Mapping[str, int] = field(default_factory=dict)  # limits by kind of object; others have none
 
 
 def settings_from(conf: Any, role: str) -> Settings:
@@ -89,6 +90,7 @@ def settings_from(conf: Any, role: str) -> Settings:
         host=conf.server.host or socket.gethostname(),
         role=role,
         brokered=connect.brokered(conf.messaging.transport),
+        quotas={name: conf.quotas[f"quota_{name}"] for name in quotas.DEFAULTS},
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -69,6 +69,23 @@ class Brakes(Protocol):
         """The zone's brakes, as in `list`."""
 
 
+class Quotas(Protocol):
+    @property
+    def resources(self) -> tuple[str, ...]: ...
+
+    def list(self) -> list[Object]: ...
+
+    def get(self, project_id: str) -> dict[str, int]: ...
+
+    def default(self) -> dict[str, int]: ...
+
+    def details(self, project_id: str) -> dict[str, dict[str, int]]: ...
+
+    def update(self, project_id: str, limits: Mapping[str, int], check: bool) -> dict[str, int]: ...
+
+    def delete(self, project_id: str) -> None: ...
+
+
 class Health(Protocol):
     def alive(self) -> Object: ...
 
@@ -116,3 +133,4 @@ class Services:
     delivery: Delivery
     health: Health
     metrics: Metrics
+    quotas: Quotas

@@ -15,10 +15,10 @@ import itertools
 
 from oslo_policy import policy
 
-from netsched.server.policies import agent, availability_zone, base, floatingip, network, port, router, subnet
+from netsched.server.policies import agent, availability_zone, base, floatingip, network, port, quota, router, subnet
 
 
 def list_rules() -> list[policy.RuleDefault]:
     """All rules, for oslopolicy-sample-generator and for `enforcer.Policy`."""
-    modules = (base, network, subnet, port, router, floatingip, agent, availability_zone)
+    modules = (base, network, subnet, port, quota, router, floatingip, agent, availability_zone)
     return list(itertools.chain.from_iterable(module.RULES for module in modules))

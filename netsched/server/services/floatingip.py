@@ -15,16 +15,20 @@ from netsched.db.transaction import Transaction
 from netsched.model import addressing
 from netsched.model.principal import Principal
 from netsched.model.query import Query
+from netsched.server.services.quota import Quotas
 
 Object = dict[str, Any]
 Objects = list[Object]
 
 
 class FloatingIPService:
-    def __init__(self, database: Database, mac_base: str = port_change.MAC_BASE) -> None:
+    def __init__(
+        self, database: Database, mac_base: str = port_change.MAC_BASE, quotas: Quotas | None = None
+    ) -> None:
         """`mac_base`: the MACs that are made up begin with its first three octets."""
         self._database = database
         self._mac_base = ":".join(mac_base.split(":")[:3])
+        self._quotas = quotas or Quotas()
 
     def create(self, principal: Principal, bodies: Objects) -> Objects:
         """Take an address for each, and give it to a fixed address where one is named.
@@ -36,6 +40,7 @@ class FloatingIPService:
             _check_fixed(body)
 
         def work(tx: Transaction) -> Objects:
+            self._quotas.claim(tx, "floatingip", [body.get("project_id", principal.project_id) for body in bodies])
             outside = {body["floating_network_id"] for body in bodies}
             network.lock(tx, outside)  # nobody makes one of them internal meanwhile
             around = subnet.surroundings(tx, outside)

@@ -14,6 +14,7 @@ from netsched.db.transaction import Transaction
 from netsched.model.principal import Principal
 from netsched.model.provider import ProviderSettings
 from netsched.model.query import Query
+from netsched.server.services.quota import Quotas
 
 Object = dict[str, Any]
 Objects = list[Object]
@@ -23,17 +24,19 @@ NAMED = 20  # ports in the message that refuses
 
 
 class NetworkService:
-    def __init__(self, database: Database, provider: ProviderSettings) -> None:
+    def __init__(self, database: Database, provider: ProviderSettings, quotas: Quotas | None = None) -> None:
         """`segment.configure` with the same settings comes first."""
         self._database = database
         self._provider = provider
+        self._quotas = quotas or Quotas()
 
     def create(self, principal: Principal, bodies: Objects) -> Objects:
-        """Raises InvalidInput for provider attributes, and what `segment.allocate` raises."""
+        """Raises InvalidInput for provider attributes, OverQuota, and what `segment.allocate` raises."""
         owned = [{"project_id": principal.project_id, **body} for body in bodies]
         wishes = [self._provider.wish(body) for body in owned]
 
         def work(tx: Transaction) -> Objects:
+            self._quotas.claim(tx, "network", [body["project_id"] for body in owned])
             carried = [
                 one.attributes() | {"mtu": self._provider.mtu(one.network_type)} for one in segment.allocate(tx, wishes)
             ]

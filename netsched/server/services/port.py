@@ -15,6 +15,7 @@ from netsched.model import addressing
 from netsched.model.permission import Permit, anyone
 from netsched.model.principal import Principal
 from netsched.model.query import Query
+from netsched.server.services.quota import Quotas
 
 Object = dict[str, Any]
 Objects = list[Object]
@@ -25,10 +26,13 @@ OF_L3 = (*addressing.ROUTER_PORT_OWNERS, addressing.FLOATINGIP_OWNER)
 
 
 class PortService:
-    def __init__(self, database: Database, mac_base: str = port_change.MAC_BASE) -> None:
+    def __init__(
+        self, database: Database, mac_base: str = port_change.MAC_BASE, quotas: Quotas | None = None
+    ) -> None:
         """`mac_base`: the MACs that are made up begin with its first three octets."""
         self._database = database
         self._mac_base = ":".join(mac_base.split(":")[:3])
+        self._quotas = quotas or Quotas()
 
     def create(self, principal: Principal, bodies: Objects, permit: Permit = anyone) -> Objects:
         """Raises what `permit` and `port_change.insert_many` raise; on others' networks only where these are shared.
@@ -38,6 +42,7 @@ class PortService:
         owned = [{"project_id": principal.project_id, **body} for body in bodies]
 
         def work(tx: Transaction) -> Objects:
+            self._quotas.claim(tx, "port", [body["project_id"] for body in owned])
             made = port_change.insert_many(tx, owned, principal.sees, self._mac_base, permit)
             for one in made:  # after `permit`, so that nobody finds out what routers there are
                 _check_not_of_l3(tx, one)

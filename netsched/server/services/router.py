@@ -21,6 +21,7 @@ from netsched.model.principal import Principal
 from netsched.model.query import Query
 from netsched.model.router import Route, State
 from netsched.server.services import router_gateway, router_interface
+from netsched.server.services.quota import Quotas
 from netsched.server.services.router_interface import Interface
 
 Object = dict[str, Any]
@@ -28,9 +29,12 @@ Objects = list[Object]
 
 
 class RouterService:
-    def __init__(self, database: Database, mac_base: str = port_change.MAC_BASE) -> None:
+    def __init__(
+        self, database: Database, mac_base: str = port_change.MAC_BASE, quotas: Quotas | None = None
+    ) -> None:
         """`mac_base`: the MACs that are made up begin with its first three octets."""
         self._database = database
+        self._quotas = quotas or Quotas()
         self._mac_base = ":".join(mac_base.split(":")[:3])
         self._gateways = router_gateway.Gateways(self._mac_base)
 
@@ -39,6 +43,7 @@ class RouterService:
         owned = [{"project_id": principal.project_id, **body, "id": str(uuid.uuid4())} for body in bodies]
 
         def work(tx: Transaction) -> Objects:
+            self._quotas.claim(tx, "router", [body["project_id"] for body in owned])
             made = self._gateways.make(tx, principal, owned)
             created = router.insert_many(tx, owned, {id: gateway.port for id, gateway in made.items()})
             alike: dict[tuple[tuple[str, ...], str | None], list[str]] = defaultdict(list)

@@ -15,6 +15,7 @@ from netsched.model import subnet as rules
 from netsched.model.permission import Permit, anyone
 from netsched.model.principal import Principal
 from netsched.model.query import Query
+from netsched.server.services.quota import Quotas
 
 Object = dict[str, Any]
 Objects = list[Object]
@@ -23,15 +24,17 @@ AGENT_TYPE = "DHCP agent"
 
 
 class SubnetService:
-    def __init__(self, database: Database, dhcp_agents_per_network: int) -> None:
+    def __init__(self, database: Database, dhcp_agents_per_network: int, quotas: Quotas | None = None) -> None:
         self._database = database
         self._replicas = dhcp_agents_per_network
+        self._quotas = quotas or Quotas()
 
     def create(self, principal: Principal, bodies: Objects, permit: Permit = anyone) -> Objects:
         """Raises NetworkNotFound, what `permit` raises, and InvalidInput and others of model/subnet.py."""
         owned = [rules.completed({"project_id": principal.project_id, **body}) for body in bodies]
 
         def work(tx: Transaction) -> Objects:
+            self._quotas.claim(tx, "subnet", [body["project_id"] for body in owned])
             ids = {body["network_id"] for body in owned}
             network.lock(tx, ids)
             networks = subnet.surroundings(tx, ids)

@@ -16,6 +16,7 @@ from netsched.server.api.v2 import (
     health,
     network,
     operator,
+    quota,
     router,
     router_agents,
     version,
@@ -44,6 +45,7 @@ def routes(services: Services, max_limit: int, release: str, open_metrics: bool 
         *_networks(services, max_limit),
         *_routers(services, max_limit),
         *_agents(services, max_limit),
+        *_quotas(services),
         *_operation(services),
     ]
     writes, waited = waiting.Writes(services.delivery), tuple(f"{V2}/{name}" for name in WAITED)
@@ -117,6 +119,20 @@ def _agents(services: Services, max_limit: int) -> list[Route]:
         *_hosted(f"{V2}/agents/{{id}}", dhcp, services.scheduling),
         *_hosted(f"{V2}/agents/{{id}}", l3, services.scheduling),
         Route("GET", f"{V2}/availability_zones", zones.list, openapi.Resource(AVAILABILITY_ZONE).list),
+    ]
+
+
+def _quotas(services: Services) -> list[Route]:
+    quotas, one = quota.Quotas(services.quotas), f"{V2}/quotas/{{id}}"
+    return [
+        Route("GET", f"{V2}/quotas", quotas.list, quota.LIST),
+        Route("GET", f"{V2}/quotas/tenant", quotas.tenant, quota.OWN_TENANT),
+        Route("GET", f"{V2}/quotas/project", quotas.project, quota.OWN_PROJECT),
+        Route("GET", one, quotas.show, quota.SHOW),
+        Route("PUT", one, quotas.update, quota.UPDATE),
+        Route("DELETE", one, quotas.delete, quota.DELETE),
+        Route("GET", f"{one}/default", quotas.default, quota.DEFAULT),
+        Route("GET", f"{one}/details", quotas.details, quota.DETAILS),
     ]
 
 
