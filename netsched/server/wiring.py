@@ -71,7 +71,6 @@ from netsched.server.services.network import NetworkService
 from netsched.server.services.pace import Pace
 from netsched.server.services.port import PortService
 from netsched.server.services.quota import Quotas, QuotaService
-from netsched.server.services.quota import Quotas, QuotaService
 from netsched.server.services.rbac_policy import RbacPolicyService
 from netsched.server.services.reading import Source, own_scope
 from netsched.server.services.router import RouterService
