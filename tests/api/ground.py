@@ -12,7 +12,6 @@ from webob import Request, Response
 
 from netsched.clock import SystemClock
 from netsched.conf import quotas as conf_quotas
-from netsched.conf import quotas as conf_quotas
 from netsched.db import base, gauges, segment
 from netsched.db.session import Database
 from netsched.model.principal import Principal
@@ -34,7 +33,6 @@ from netsched.server.services.metrics import Counted, MetricsService, Now
 from netsched.server.services.network import NetworkService
 from netsched.server.services.port import PortService
 from netsched.server.services.quota import Quotas, QuotaService
-from netsched.server.services.quota import Quotas, QuotaService
 from netsched.server.services.rbac_policy import RbacPolicyService
 from netsched.server.services.router import RouterService
 from netsched.server.services.scheduling import SchedulingService, SchedulingSettings
@@ -49,7 +47,6 @@ from tests.services.ground import Ground
 ADMIN: dict[str, str] = {}
 TENANT = {"X-Project-Id": "alice", "X-User-Id": "alice-1", "X-Roles": "member"}
 PROVIDER = ProviderSettings(vlan_ranges={"physnet1": ((100, 199),), "physnet2": ()}, flat_networks=("physnet1",))
-QUOTAS = conf_quotas.DEFAULTS | {"network": 10_000, "subnet": 10_000, "port": 10_000}  # as configured, but for paging
 QUOTAS = conf_quotas.DEFAULTS | {"network": 10_000, "subnet": 10_000, "port": 10_000}  # as configured, but for paging
 OTHER = {"X-Project-Id": "bob", "X-User-Id": "bob-1", "X-Roles": "member,reader"}
 
@@ -73,7 +70,6 @@ class Api:
         self.scheduling = SchedulingService(database, loaded, SchedulingSettings())
         brakes = BrakeService(database)
         quotas = Quotas(QUOTAS)
-        quotas = Quotas(QUOTAS)
         services = Services(
             network=NetworkService(database, PROVIDER, quotas),
             subnet=SubnetService(database, 1, quotas),
@@ -87,7 +83,6 @@ class Api:
             delivery=WaitingService(database, FakeClock(), WaitSettings(4, (1.0, 10.0))),
             health=HealthService(lambda: Found("9999", 0.0), lambda: None, lambda: False, list),
             metrics=MetricsService("test", SystemClock(), _counted(database), _now(database)),
-            quotas=QuotaService(database, quotas),
             quotas=QuotaService(database, quotas),
             rbac_policy=RbacPolicyService(database, quotas),
             ip_availability=IpAvailabilityService(database),
