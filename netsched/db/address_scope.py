@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from netsched import errors
 from netsched.db import base, query, rbac
 from netsched.db.query import Fields
-from netsched.db.transaction import Repeat, Transaction
+from netsched.db.transaction import Transaction
 from netsched.model.query import Query
 
 OBJECT_TYPE = "address_scope"
@@ -91,13 +91,10 @@ def insert_many(tx: Transaction, scopes: Sequence[Mapping[str, Any]]) -> list[di
 
 
 def lock(tx: Transaction, scope_ids: Iterable[str]) -> None:
-    """Hold off other changes of which prefixes are in these. Repeats the transaction when one is gone."""
-    wanted = sorted(set(scope_ids))
-    if not wanted:
-        return
-    counted = sa.update(address_scope).where(address_scope.c.id.in_(wanted))
-    if tx.execute(counted.values(changes=address_scope.c.changes + 1)).rowcount != len(wanted):
-        raise Repeat("an address scope was deleted")
+    """Hold off other changes of which prefixes are in these. Scopes that are gone are ignored."""
+    for batch in query.batches(sorted(set(scope_ids))):
+        counted = sa.update(address_scope).where(address_scope.c.id.in_(batch))
+        tx.execute(counted.values(changes=address_scope.c.changes + 1))
 
 
 def claim(tx: Transaction, scope_id: str, if_match: int | None) -> None:

@@ -49,6 +49,19 @@ def tell(tx: Transaction, kind: str, object_id: str, network_ids: Collection[str
             tx.log(kind, object_id, "update", scope.key("router", router_id))
 
 
+def tell_networks(tx: Transaction, network_ids: Collection[str]) -> None:
+    """Log a change of each of these networks, in its own scope and in those of the routers that have a port on it."""
+    scopes = {network_id: [scope.key("network", network_id)] for network_id in network_ids}
+    columns = sa.select(port.port.c.network_id, port.port.c.device_id, port.port.c.device_owner).distinct()
+    for batch in query.batches(sorted(scopes)):
+        for row in tx.execute(columns.where(_of_routers(port.port.c.network_id.in_(batch)))).mappings():
+            router_id = port.router_of(row)
+            if router_id is not None:
+                scopes[row["network_id"]].append(scope.key("router", router_id))
+    for network_id, keys in scopes.items():
+        tx.log("network", network_id, "update", *keys)
+
+
 def note_neighbours(tx: Transaction, router_id: str, network_id: str, subnet_ids: Iterable[str]) -> None:
     """Log what came into a router's scope, or went out of it, with one of its ports."""
     here = scope.key("router", router_id)

@@ -16,7 +16,7 @@ from netsched import errors
 from netsched.db import base, query, rbac
 from netsched.db.address_scope import with_shared
 from netsched.db.query import Fields
-from netsched.db.transaction import Repeat, Transaction
+from netsched.db.transaction import Transaction
 from netsched.model.query import Query
 from netsched.model.subnetpool import Allocation
 
@@ -139,13 +139,10 @@ def _columns(pool: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def lock(tx: Transaction, pool_ids: Iterable[str]) -> None:
-    """Hold off others who cut subnets out of these pools, or change them. Repeats the transaction when one is gone."""
-    wanted = sorted(set(pool_ids))
-    if not wanted:
-        return
-    counted = sa.update(subnetpool).where(subnetpool.c.id.in_(wanted))
-    if tx.execute(counted.values(allocations=subnetpool.c.allocations + 1)).rowcount != len(wanted):
-        raise Repeat("a subnet pool was deleted")
+    """Hold off others who cut subnets out of these pools, or change them. Pools that are gone are ignored."""
+    for batch in query.batches(sorted(set(pool_ids))):
+        counted = sa.update(subnetpool).where(subnetpool.c.id.in_(batch))
+        tx.execute(counted.values(allocations=subnetpool.c.allocations + 1))
 
 
 def allocated(tx: Transaction, pool_ids: Iterable[str]) -> dict[str, list[Allocation]]:

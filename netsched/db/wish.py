@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from netsched import errors
 from netsched.db.address import Wish
 from netsched.db.subnet import Surroundings
 from netsched.model import addressing
+from netsched.model import subnet as rules
 
 FixedIp = Mapping[str, str]
 
@@ -43,8 +44,10 @@ class Change:
 def for_new(owner: Owner, wanted: Sequence[FixedIp] | None, network: Surroundings) -> list[Wish]:
     """Wishes of a new port. `wanted` None: one IPv4 and one IPv6 address, as far as there are subnets for them.
 
-    On subnets where hosts make their own address the port gets that one, asked or not.
+    On subnets where hosts make their own address the port gets that one, asked or not. Subnets that are for others'
+    ports count as not there; raises IpAddressGenerationFailureNoMatchingSubnet when all of them are.
     """
+    network = _for_owner(owner, network, needed=wanted is None or bool(wanted))
     if wanted is None:
         wishes = []
         for version in owner.versions:
@@ -73,8 +76,22 @@ def for_change(
     kept, new = _matched([ip for ip in listed if "ip_address" in ip], left)
     kept_too, new_too = _matched([ip for ip in listed if "ip_address" not in ip], left)
     stay = () if new_mac else tuple(automatic)
-    wishes = _given(owner, new + new_too, network) + _automatic(owner, network, [ip["subnet_id"] for ip in stay])
+    open_to_it = _for_owner(owner, network, needed=bool(new + new_too))
+    wishes = _given(owner, new + new_too, open_to_it)
+    wishes += _automatic(owner, open_to_it, [ip["subnet_id"] for ip in stay])
     return Change((*kept, *kept_too, *stay), tuple(wishes), (*left, *(automatic if new_mac else ())))
+
+
+def _for_owner(owner: Owner, network: Surroundings, needed: bool) -> Surroundings:
+    """The network with no more than the subnets that serve ports of this owner."""
+    if not any(one["service_types"] for one in network.subnets):
+        return network
+    there = [one for one in network.subnets if one["ip_version"] in owner.versions]
+    if needed and there and not rules.serving(there, owner.device_owner):
+        raise errors.IpAddressGenerationFailureNoMatchingSubnet(
+            network_id=network.id, service_type=owner.device_owner
+        )
+    return replace(network, subnets=rules.serving(network.subnets, owner.device_owner))
 
 
 def _names(ip: FixedIp, automatic: Sequence[FixedIp]) -> bool:

@@ -54,13 +54,6 @@ class SubnetPoolDeleteError(Invalid):
     code = "subnetpool.in_use"
 
 
-class IllegalSubnetPoolAssociationToAddressScope(Invalid):
-    """Illegal subnetpool association: subnetpool {subnetpool_id} cannot be associated with address scope \
-{address_scope_id}."""
-
-    code = "subnetpool.address_scope"
-
-
 class IllegalSubnetPoolIpVersionAssociationToAddressScope(Invalid):
     """Illegal subnetpool association: subnetpool {subnetpool_id} cannot associate with address scope \
 {address_scope_id} because subnetpool ip_version is not {ip_version}."""

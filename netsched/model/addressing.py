@@ -20,6 +20,7 @@ ROUTER_OWNERS = (
     "network:router_centralized_snat",
 )
 
+DHCP_OWNER = "network:dhcp"
 GATEWAY_OWNER = "network:router_gateway"
 FLOATINGIP_OWNER = "network:floatingip"
 ROUTER_PORT_OWNERS = (*ROUTER_OWNERS, GATEWAY_OWNER)  # all ports whose device_id is a router's

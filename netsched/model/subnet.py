@@ -13,6 +13,10 @@ from netsched.model.addressing import Network
 Object = dict[str, Any]
 
 MODES = ("ipv6_ra_mode", "ipv6_address_mode")
+SERVICES = ("network:", "compute:", "neutron:", "baremetal:")  # how device owners begin
+_DEFAULTS: Object = {
+    "enable_dhcp": True, "dns_nameservers": [], "host_routes": [], "subnetpool_id": None, "service_types": [],
+}  # fmt: skip
 
 
 def completed(wanted: Mapping[str, Any]) -> Object:
@@ -23,7 +27,7 @@ def completed(wanted: Mapping[str, Any]) -> Object:
     """
     version = wanted["ip_version"]
     net = addressing.network(wanted["cidr"], version)
-    subnet: Object = {"enable_dhcp": True, "dns_nameservers": [], "host_routes": [], **dict.fromkeys(MODES), **wanted}
+    subnet: Object = {**_DEFAULTS, **dict.fromkeys(MODES), **wanted}
     subnet["cidr"] = str(net)
     _check_modes(subnet, net)
     if subnet["enable_dhcp"]:
@@ -48,6 +52,19 @@ def changed(before: Mapping[str, Any], changes: Mapping[str, Any]) -> Object:
         _complete_pools(after, net, after["allocation_pools"])
     _complete_lists(after, before["ip_version"])
     return {name: after[name] for name in changes}
+
+
+def serving(subnets: Iterable[Mapping[str, Any]], device_owner: str) -> tuple[Mapping[str, Any], ...]:
+    """The subnets on which a port of this owner may have addresses; those that are meant for its kind come first.
+
+    The DHCP service's own ports are on every subnet that it serves.
+    """
+    found = []
+    for one in subnets:
+        types = one["service_types"]
+        if not types or device_owner in types or (device_owner == addressing.DHCP_OWNER and one["enable_dhcp"]):
+            found.append(one)
+    return tuple(sorted(found, key=lambda one: not one["service_types"]))
 
 
 def check_overlap(subnet: Mapping[str, Any], others: Iterable[Mapping[str, Any]]) -> None:
@@ -127,6 +144,10 @@ def _complete_lists(subnet: Object, version: int) -> None:
         _check_version("destination", str(destination), destination.version, version)
         _check_version("nexthop", str(nexthop), nexthop.version, version)
         routes.append({"destination": str(destination), "nexthop": str(nexthop)})
+    for service in subnet["service_types"]:
+        if not service.startswith(SERVICES):
+            raise errors.InvalidSubnetServiceType(service_type=service)
+    subnet["service_types"] = list(subnet["service_types"])
     subnet["dns_nameservers"] = [str(server) for server in servers]
     subnet["host_routes"] = routes
 

@@ -15,10 +15,25 @@ import itertools
 
 from oslo_policy import policy
 
-from netsched.server.policies import agent, availability_zone, base, floatingip, network, port, quota, router, subnet
+from netsched.server.policies import (
+    address_scope,
+    addresses,
+    agent,
+    availability_zone,
+    base,
+    floatingip,
+    network,
+    port,
+    quota,
+    rbac_policy,
+    router,
+    subnet,
+    subnetpool,
+)
 
 
 def list_rules() -> list[policy.RuleDefault]:
     """All rules, for oslopolicy-sample-generator and for `enforcer.Policy`."""
-    modules = (base, network, subnet, port, quota, router, floatingip, agent, availability_zone)
-    return list(itertools.chain.from_iterable(module.RULES for module in modules))
+    pools = (subnetpool, address_scope)
+    modules = (base, network, subnet, port, quota, router, floatingip, agent, availability_zone, addresses, rbac_policy)
+    return list(itertools.chain.from_iterable(module.RULES for module in (*modules, *pools)))
