@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from netsched import errors
 from netsched.db import base, query
 from netsched.db.binding import binding
+from netsched.db.port import port
 from netsched.db.query import Fields
 from netsched.db.transaction import Transaction
 from netsched.model import scope
@@ -43,6 +44,11 @@ floatingip = sa.Table(
 )
 
 _PLAIN = ("floating_network_id", "floating_ip_address", "fixed_ip_address", "port_id", "router_id", "status")
+# What is told of the port to which one was given.
+_DETAILS = [
+    port.c[name].label(f"port_{name}")
+    for name in ("name", "network_id", "mac_address", "admin_state_up", "status", "device_id", "device_owner")
+]
 NOWHERE: Mapping[str, Any] = {
     "port_id": None,
     "fixed_subnet_id": None,
@@ -74,8 +80,29 @@ def as_rest(row: query.Row) -> dict[str, Any]:
 def list_(connection: sa.Connection, asked: Query) -> list[dict[str, Any]]:
     """The floating IPs of one page; one statement, or two with a marker."""
     page = query.page(connection, FIELDS, asked, visible(asked.visible_to)).subquery()
-    statement = sa.select(floatingip).join(page, page.c.id == floatingip.c.id).order_by(*query.order(FIELDS, asked))
-    return query.turned([as_rest(row) for row in connection.execute(statement).mappings()], asked)
+    statement = (
+        sa.select(floatingip, *_DETAILS)
+        .join(page, page.c.id == floatingip.c.id)
+        .outerjoin(port, port.c.id == floatingip.c.port_id)
+        .order_by(*query.order(FIELDS, asked))
+    )
+    rows = connection.execute(statement).mappings()
+    return query.turned([as_rest(row) | {"port_details": _details(row)} for row in rows], asked)
+
+
+def _details(row: query.Row) -> dict[str, Any] | None:
+    if row["port_id"] is None:
+        return None
+    return {column.name.removeprefix("port_"): row[column.name] for column in _DETAILS}
+
+
+def detailed(connection: sa.Connection, floatingips: Collection[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Floating IPs of `as_rest` with what clients are told of their ports; no statement where none has one."""
+    found: dict[str, dict[str, Any]] = {}
+    for batch in query.batches({one["port_id"] for one in floatingips} - {None}):
+        wanted = sa.select(port.c.id.label("port_id"), *_DETAILS).where(port.c.id.in_(batch))
+        found.update({row["port_id"]: _details(row) or {} for row in connection.execute(wanted).mappings()})
+    return [{**one, "port_details": found.get(one["port_id"])} for one in floatingips]
 
 
 def get(connection: sa.Connection, floatingip_id: str, visible_to: str | None = None) -> dict[str, Any]:

@@ -1,21 +1,27 @@
 """Networks: a row, the ids of their subnets, and the zones of the agents that hold them.
 
 What a network gets for a segment is decided in segment.py, before its row is written.
+
+Who else may use a network is said by rows, see rbac.py. What is granted to everybody is in two columns as well,
+`shared` and `router_external`: servers of the release before know nothing else, and lists need not look for it. Both are written
+together: by `insert_many`, `update` and `regrant`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
 
 from netsched import errors
-from netsched.db import base, query, zone
+from netsched.db import base, query, rbac, zone
 from netsched.db.query import Fields
-from netsched.db.transaction import Transaction
+from netsched.db.transaction import Repeat, Transaction
 from netsched.model import scope
 from netsched.model.query import Query
+from netsched.wire import types
 
 network = sa.Table(
     "network",
@@ -38,20 +44,47 @@ network = sa.Table(
     sa.Index("ix_network_segment", "network_type", "physical_network", "segmentation_id", unique=True),
 )
 
-_CHANGEABLE = {name: name for name in ("name", "description", "admin_state_up", "shared", "port_security_enabled")} | {
-    "router:external": "router_external"
-}
+TYPE = "network"  # as rows of rbac.py name it
+SCOPES = {"ipv4_address_scope": 4, "ipv6_address_scope": 6}  # of the pools of its subnets, by IP version: all in one
+_TO_ALL = {"shared": rbac.SHARED, "router_external": rbac.EXTERNAL}  # column: what it says is granted to everybody
+_CHANGEABLE = {
+    name: name for name in ("name", "description", "admin_state_up", "shared", "port_security_enabled", "mtu")
+} | {"router:external": "router_external"}
 
-# subnet.py imports this file; two of its columns are wanted here.
-_subnet = sa.table("subnet", sa.column("id"), sa.column("network_id"), sa.column("created_at"))
+# subnet.py imports this file; these of its columns are wanted here, and of its pools'.
+_subnet = sa.table(
+    "subnet", sa.column("id"), sa.column("network_id"), sa.column("created_at"), sa.column("subnetpool_id")
+)
+_pool = sa.table("subnetpool", sa.column("id"), sa.column("ip_version"), sa.column("address_scope_id"))
+_SCOPE = (_pool.c.address_scope_id.label("scope_id"), _pool.c.ip_version.label("scope_version"))
 
 
 def visible(project_id: str | None) -> sa.ColumnElement[bool] | None:
-    """What a project sees: its own, what is shared, and external networks. None: no restriction."""
+    """What a project sees: its own, and what is shared or external for it. None: no restriction."""
     if project_id is None:
         return None
-    for_all = (network.c.shared.is_(sa.true()), network.c.router_external.is_(sa.true()))
-    return sa.or_(network.c.project_id == project_id, *for_all)
+    return sa.or_(network.c.project_id == project_id, is_shared(project_id), is_open(project_id))
+
+
+def is_shared(project_id: str | None) -> sa.ColumnElement[bool]:
+    """May the project have ports there although it is another's? None: may every project?"""
+    return _to_all_or(network.c.shared, rbac.SHARED, project_id)
+
+
+def is_open(project_id: str | None) -> sa.ColumnElement[bool]:
+    """May the project use the network as an external one? None: may every project?"""
+    return _to_all_or(network.c.router_external, rbac.EXTERNAL, project_id)
+
+
+def _to_all_or(to_all: sa.Column[Any], action: str, project_id: str | None) -> sa.ColumnElement[bool]:
+    if project_id is None:
+        return to_all.is_(sa.true())
+    return sa.or_(to_all.is_(sa.true()), network.c.id.in_(rbac.held(TYPE, action, project_id)))
+
+
+def is_external() -> sa.ColumnElement[bool]:
+    """`router:external`, to whomever it is."""
+    return sa.or_(network.c.router_external.is_(sa.true()), network.c.id.in_(rbac.held(TYPE, rbac.EXTERNAL, None)))
 
 
 def _with_subnets(values: query.Values) -> query.Condition:
@@ -77,6 +110,22 @@ FIELDS = Fields(
 )
 
 
+def _fields(reader: str | None) -> Fields:
+    """What is granted to a reader is no column."""
+    derived = {"shared": _either(is_shared(reader)), "router:external": _either(is_external())}
+    return replace(FIELDS, conditions={**FIELDS.conditions, **derived})
+
+
+def _either(condition: query.Condition) -> Callable[[query.Values], query.Condition]:
+    """A filter by a condition: any of the values, true and false."""
+
+    def chosen(values: query.Values) -> query.Condition:
+        wanted = {value if isinstance(value, bool) else types.boolean(value) for value in values}
+        return sa.or_(sa.false(), *[condition if one else sa.not_(condition) for one in sorted(wanted)])
+
+    return chosen
+
+
 def insert_many(tx: Transaction, networks: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Create networks of attributes of the REST API, `mtu` and their segments among them; no segment if it is absent.
 
@@ -85,9 +134,11 @@ def insert_many(tx: Transaction, networks: Sequence[Mapping[str, Any]]) -> list[
     rows = [_row(tx, wanted) for wanted in networks]
     for batch in query.batches(rows):
         query.guarded(tx, sa.insert(network).values(batch))
+    for column, action in _TO_ALL.items():
+        rbac.share(tx, TYPE, [(row["id"], row["project_id"]) for row in rows if row[column]], action)
     for row in rows:
         tx.log("network", row["id"], "create", scope.key("network", row["id"]))
-    return [_object(row, [], []) for row in rows]
+    return [_object({**row, "is_shared": row["shared"], "is_external": row["router_external"]}, [], []) for row in rows]
 
 
 def _row(tx: Transaction, wanted: Mapping[str, Any]) -> dict[str, Any]:
@@ -111,13 +162,14 @@ def _object(row: query.Row, subnets: Iterable[str], zones: Iterable[str]) -> dic
     return query.standard_attributes(row) | {
         "admin_state_up": row["admin_state_up"],
         "status": row["status"],
-        "shared": row["shared"],
+        "shared": bool(row["is_shared"]),
         "subnets": list(subnets),
         "availability_zone_hints": row["availability_zone_hints"],
         "availability_zones": sorted(zones),
         "mtu": row["mtu"],
-        "router:external": row["router_external"],
+        "router:external": bool(row["is_external"]),
         "port_security_enabled": row["port_security_enabled"],
+        **dict.fromkeys(SCOPES),
         "provider:network_type": row["network_type"],
         "provider:physical_network": row["physical_network"] or None,
         "provider:segmentation_id": row["segmentation_id"] or None,
@@ -126,8 +178,9 @@ def _object(row: query.Row, subnets: Iterable[str], zones: Iterable[str]) -> dic
 
 def list_(connection: sa.Connection, asked: Query) -> list[dict[str, Any]]:
     """The networks of one page. At most three statements, whatever the number of rows."""
-    page = query.page(connection, FIELDS, asked, visible(asked.visible_to)).subquery()
-    return query.turned(_read(connection, page, query.order(FIELDS, asked)), asked)
+    reader = asked.visible_to
+    page = query.page(connection, _fields(reader), asked, visible(reader)).subquery()
+    return query.turned(_read(connection, page, query.order(FIELDS, asked), reader), asked)
 
 
 def by_ids(connection: sa.Connection, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
@@ -149,20 +202,33 @@ def get(connection: sa.Connection, network_id: str, visible_to: str | None = Non
     return query.only(list_(connection, query.by_id(network_id, visible_to)), errors.NetworkNotFound, network_id)
 
 
-def _read(connection: sa.Connection, page: sa.Subquery, order: Sequence[Any]) -> list[dict[str, Any]]:
+def _read(
+    connection: sa.Connection, page: sa.Subquery, order: Sequence[Any], reader: str | None = None
+) -> list[dict[str, Any]]:
+    derived = (_flag(is_shared(reader), "is_shared"), _flag(is_external(), "is_external"))
     statement = (
-        sa.select(network, _subnet.c.id.label("has_subnet"))
+        sa.select(network, *derived, _subnet.c.id.label("has_subnet"), *_SCOPE)
         .join(page, page.c.id == network.c.id)
         .outerjoin(_subnet, _subnet.c.network_id == network.c.id)
+        .outerjoin(_pool, _pool.c.id == _subnet.c.subnetpool_id)
         .order_by(*order, _subnet.c.created_at, _subnet.c.id)
     )
     rows: dict[str, sa.RowMapping] = {}
     subnets: dict[str, list[str]] = {}
+    scopes: dict[tuple[str, int], str] = {}
     for row in connection.execute(statement).mappings():
         rows[row["id"]] = row
         subnets.setdefault(row["id"], []).extend([row["has_subnet"]] if row["has_subnet"] else [])
+        if row["scope_id"] is not None:
+            scopes[row["id"], row["scope_version"]] = row["scope_id"]
     zones = zone.of(connection, "network", page) if rows else {}
-    return [_object(row, subnets[key], zones.get(key, ())) for key, row in rows.items()]
+    found = [(_object(row, subnets[key], zones.get(key, ())), key) for key, row in rows.items()]
+    return [one | {name: scopes.get((key, version)) for name, version in SCOPES.items()} for one, key in found]
+
+
+def _flag(condition: query.Condition, name: str) -> sa.Label[int]:
+    """A condition as a column: the databases have no common type for one."""
+    return sa.case((condition, 1), else_=0).label(name)
 
 
 def lock(tx: Transaction, network_ids: Iterable[str]) -> None:
@@ -171,19 +237,54 @@ def lock(tx: Transaction, network_ids: Iterable[str]) -> None:
     tx.execute(sa.update(network).where(network.c.id.in_(wanted)).values(subnet_changes=network.c.subnet_changes + 1))
 
 
+def hold_shared(tx: Transaction, network_ids: Iterable[str], project_id: str) -> None:
+    """Hold off that others' networks are shared with the project no longer; repeats the transaction if one is not."""
+    wanted = sorted(set(network_ids))
+    theirs = sa.and_(network.c.id.in_(wanted), is_shared(project_id))
+    held = sa.update(network).where(theirs).values(subnet_changes=network.c.subnet_changes + 1)
+    if tx.execute(held).rowcount < len(wanted):
+        raise Repeat("a network is no longer shared with the project")
+
+
 def claim(tx: Transaction, network_id: str, if_match: int | None) -> None:
     """Lock the network before it is deleted. Raises NetworkNotFound, RevisionNumberConstraintFailed."""
     query.revise(tx, network, network_id, if_match, errors.NetworkNotFound, {})
 
 
-def update(tx: Transaction, network_id: str, changes: Mapping[str, Any], if_match: int | None) -> None:
-    """Write the changed attributes. Raises NetworkNotFound, RevisionNumberConstraintFailed."""
+def update(tx: Transaction, before: Mapping[str, Any], changes: Mapping[str, Any], if_match: int | None) -> None:
+    """Write the changed attributes, and the grants to everybody that two of them mean.
+
+    Made no longer external, it is that for nobody. Raises NetworkNotFound, RevisionNumberConstraintFailed.
+    """
+    network_id = before["id"]
     values = {column: changes[name] for name, column in _CHANGEABLE.items() if name in changes}
+    if before["router:external"] and values.get("router_external"):
+        del values["router_external"]  # it stays external for whom it was
     query.revise(tx, network, network_id, if_match, errors.NetworkNotFound, values)
+    for column, action in _TO_ALL.items():
+        if values.get(column):
+            rbac.share_with_all(tx, TYPE, network_id, before["project_id"], action)
+        elif column in values:
+            rbac.unshare(tx, [network_id], action, None if action == rbac.EXTERNAL else rbac.EVERYBODY)
     tx.log("network", network_id, "update", scope.key("network", network_id))
+
+
+def regrant(tx: Transaction, network_ids: Collection[str]) -> None:
+    """After their rows of rbac.py have changed, write what these grant to everybody as a new revision of the networks.
+
+    Repeats the transaction when one is gone. The networks are locked (`lock`): who wants to use what was granted has
+    done so before, or finds it taken back.
+    """
+    granted = {column: rbac.granted(network.c.id, TYPE, action, None) for column, action in _TO_ALL.items()}
+    values = {"revision_number": network.c.revision_number + 1, "updated_at": tx.now, **granted}
+    if tx.execute(sa.update(network).where(network.c.id.in_(network_ids)).values(values)).rowcount < len(network_ids):
+        raise Repeat("a network was deleted")
+    for network_id in network_ids:
+        tx.log("network", network_id, "update", scope.key("network", network_id))
 
 
 def remove(tx: Transaction, network_id: str) -> None:
     """Delete the row. Its subnets go along; ports must be gone."""
+    rbac.forget(tx, [network_id])
     query.guarded(tx, sa.delete(network).where(network.c.id == network_id))
     tx.log("network", network_id, "delete", scope.key("network", network_id))

@@ -11,11 +11,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from netsched.errors.addressing import *  # noqa: F403
 from netsched.errors.core import *  # noqa: F403 (this is the list of them)
 from netsched.errors.kinds import *  # noqa: F403
 from netsched.errors.kinds import NetschedError, UnknownCode
 from netsched.errors.l3 import *  # noqa: F403
 from netsched.errors.quota import *  # noqa: F403
+from netsched.errors.security import *  # noqa: F403
+from netsched.errors.sharing import *  # noqa: F403
 
 
 def to_wire(error: NetschedError) -> dict[str, Any]:

@@ -24,6 +24,7 @@ class FloatingIP(Resource):
     subnet_id: Annotated[types.Uuid | None, Attr(post=True, filter=False, sort=False)] = None
     port_id: Annotated[types.Uuid | None, WRITABLE] = None
     fixed_ip_address: Annotated[types.Ip | None, WRITABLE] = None
+    port_details: Annotated[types.Free | None, Attr(filter=False, sort=False)]
     router_id: Annotated[types.Uuid | None, READ_ONLY]
     status: Annotated[types.Text, READ_ONLY]
     created_at: Annotated[types.Time, READ_ONLY]

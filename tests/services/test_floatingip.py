@@ -52,6 +52,7 @@ def test_an_address_from_the_pools_held_by_a_port_of_nobody(land: Land) -> None:
         "status": "DOWN",
         "revision_number": 0,
         "tags": [],
+        "port_details": None,
     }
     port = land.all_ports()[0]
     assert (port["device_owner"], port["device_id"], port["project_id"]) == ("network:floatingip", made["id"], "")

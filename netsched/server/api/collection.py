@@ -8,17 +8,17 @@ from typing import Any
 from netsched import errors
 from netsched.server.api import query
 from netsched.server.api.request import Answer, ApiRequest
-from netsched.server.api.services import Crud, Object, Updates
+from netsched.server.api.services import Crud, Lists, Object, Reads, Updates
 from netsched.wire import types
 from netsched.wire.resource import Definition
 
 
-class Readable:
-    """List, show, update, delete."""
+class Listed:
+    """List."""
 
-    def __init__(self, definition: Definition, service: Updates, max_limit: int) -> None:
+    def __init__(self, definition: Definition, service: Lists, max_limit: int) -> None:
         self._definition = definition
-        self._updates = service
+        self._lists = service
         self._max_limit = max_limit
         self._name = definition.name
 
@@ -26,23 +26,51 @@ class Readable:
         principal, rights = request.principal, request.rights
         own = {"project_id": principal.project_id, "shared": False}
         asked = query.parse(request, self._definition, rights.hidden(self._name, own), self._max_limit)
-        found = self._updates.list(principal, asked.query)
+        found = self._lists.list(principal, asked.query)
         seen = [o for o in found if rights.allows(f"get_{self._name}", o)]
         body: dict[str, Any] = {self._definition.plural: [self._show(request, o, asked.fields) for o in seen]}
-        pages = query.links(request, asked.query, found)
+        pages = query.links(request, asked.query, found) if seen else None  # they name the last one
         if pages:
             body[f"{self._definition.plural}_links"] = pages
         return Answer(body=body)
+
+    def _show(self, request: ApiRequest, object_: Object, fields: tuple[str, ...] = ()) -> Object:
+        return self._definition.show(object_, fields, request.rights.hidden(self._name, object_))
+
+
+class Shown(Listed):
+    """And show."""
+
+    def __init__(self, definition: Definition, service: Reads, max_limit: int) -> None:
+        super().__init__(definition, service, max_limit)
+        self._reads = service
 
     def show(self, request: ApiRequest, id: str) -> Answer:
         # Clients that look for a name or an id among some objects send the filters with both requests.
         fields = query.only_fields(request, (*self._definition.filters, *query.RESERVED))
         return Answer(body={self._name: self._show(request, self._visible(request, id), fields)})
 
+    def _visible(self, request: ApiRequest, id: str) -> Object:
+        """The object, or NotFound: also when it exists and this reader must not know."""
+        if not types.is_uuid(id):
+            raise self._definition.not_found(id=types.shown(id)[1:-1])
+        found = self._reads.get(request.principal, id)
+        if not request.rights.allows(f"get_{self._name}", found):
+            raise self._definition.not_found(id=id)
+        return found
+
+
+class Readable(Shown):
+    """And update, and delete."""
+
+    def __init__(self, definition: Definition, service: Updates, max_limit: int) -> None:
+        super().__init__(definition, service, max_limit)
+        self._updates = service
+
     def update(self, request: ApiRequest, id: str) -> Answer:
         if_match = request.if_match()
         current = self._visible(request, id)
-        request.rights.check(f"update_{self._name}", current)
+        self._permit(request, f"update_{self._name}", current)
         given = _inner(request.document(), self._name)
         changes = self._definition.parse_put(given)
         self._check_update(request, given, changes, current)
@@ -52,21 +80,15 @@ class Readable:
     def delete(self, request: ApiRequest, id: str) -> Answer:
         if_match = request.if_match()
         current = self._visible(request, id)
-        request.rights.check(f"delete_{self._name}", current)
+        self._permit(request, f"delete_{self._name}", current)
         self._updates.delete(request.principal, current["id"], if_match)
         return Answer(204)
 
-    def _visible(self, request: ApiRequest, id: str) -> Object:
-        """The object, or NotFound: also when it exists and this reader must not know."""
-        if not types.is_uuid(id):
-            raise self._definition.not_found(id=types.shown(id)[1:-1])
-        found = self._updates.get(request.principal, id)
-        if not request.rights.allows(f"get_{self._name}", found):
-            raise self._definition.not_found(id=id)
-        return found
-
-    def _show(self, request: ApiRequest, object_: Object, fields: tuple[str, ...] = ()) -> Object:
-        return self._definition.show(object_, fields, request.rights.hidden(self._name, object_))
+    def _permit(self, request: ApiRequest, rule: str, current: Object) -> None:
+        """Raises PolicyNotAuthorized; what is another project's, be it shared, is not there to be changed: NotFound."""
+        if not request.rights.allows(rule, current) and current.get("project_id") != request.principal.project_id:
+            raise self._definition.not_found(id=current["id"])
+        request.rights.check(rule, current)
 
     def _check_update(self, request: ApiRequest, given: Any, changes: Object, current: Mapping[str, Any]) -> None:
         self._check_attributes(request, "update", changes, current, given)

@@ -11,7 +11,7 @@ from netsched import errors
 from netsched.model.principal import Principal
 from netsched.server import policies
 
-TARGET = ("project_id", "tenant_id", "shared", "router:external", "network:project_id")
+TARGET = ("project_id", "tenant_id", "shared", "router:external", "network:project_id", "target_tenant")
 
 
 class Policy:

@@ -43,9 +43,10 @@ class FloatingIPService:
             self._quotas.claim(tx, "floatingip", [body.get("project_id", principal.project_id) for body in bodies])
             outside = {body["floating_network_id"] for body in bodies}
             network.lock(tx, outside)  # nobody makes one of them internal meanwhile
-            around = subnet.surroundings(tx, outside)
+            around = subnet.surroundings(tx, outside, principal.sees)
             wanted = [{"project_id": principal.project_id, **body, "id": str(uuid.uuid4())} for body in bodies]
-            ports = [_port(body, around.get(body["floating_network_id"])) for body in wanted]
+            seen = {key: one for key, one in around.items() if one.visible_to(principal.sees)}
+            ports = [_port(body, seen.get(body["floating_network_id"])) for body in wanted]
             held = port_change.insert_many(tx, ports, mac_base=self._mac_base)
             rows = [_row(tx, body, port) for body, port in zip(wanted, held, strict=True)]
             reached = [row for row, body in zip(rows, wanted, strict=True) if body.get("port_id")]
@@ -53,7 +54,7 @@ class FloatingIPService:
             wishes = [_wish(row, body) for row, body in zip(reached, named, strict=True)]
             for row, values in zip(reached, association.resolve(tx, wishes, principal.sees), strict=True):
                 row.update(values)
-            return floatingip.insert_many(tx, rows)
+            return floatingip.detailed(tx.connection, floatingip.insert_many(tx, rows))
 
         return self._database.write(work)
 
@@ -81,7 +82,8 @@ class FloatingIPService:
             if all(before[name] == values[name] for name in ("port_id", "fixed_ip_address", "router_id")):
                 values["status"] = before["status"]
             floatingip.move(tx, before, values)
-            return {name: values.get(name, value) for name, value in before.items()}
+            after = {name: values.get(name, value) for name, value in before.items()}
+            return floatingip.detailed(tx.connection, [after])[0]
 
         return self._database.write(work)
 

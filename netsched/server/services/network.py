@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from netsched import errors
-from netsched.db import address, attached, binding, network, router_scope, segment, subnet
+from netsched.db import address, attached, binding, network, rbac, rbac_use, router_scope, segment, subnet
 from netsched.db.port import DHCP_OWNER
 from netsched.db.session import Database
 from netsched.db.transaction import Transaction
@@ -20,6 +20,7 @@ Object = dict[str, Any]
 Objects = list[Object]
 
 LOOKED_AT = 1000  # ports, when a network is to be deleted; its own DHCP ports are far fewer
+_SHARED = {"object_type": "network", "action": rbac.SHARED}
 NAMED = 20  # ports in the message that refuses
 
 
@@ -38,7 +39,8 @@ class NetworkService:
         def work(tx: Transaction) -> Objects:
             self._quotas.claim(tx, "network", [body["project_id"] for body in owned])
             carried = [
-                one.attributes() | {"mtu": self._provider.mtu(one.network_type)} for one in segment.allocate(tx, wishes)
+                one.attributes() | {"mtu": self._provider.chosen_mtu(one.network_type, body.get("mtu", 0))}
+                for one, body in zip(segment.allocate(tx, wishes), owned, strict=True)
             ]
             return network.insert_many(tx, [body | by for body, by in zip(owned, carried, strict=True)])
 
@@ -53,17 +55,23 @@ class NetworkService:
 
         def work(tx: Transaction) -> Object:
             before = network.get(tx.connection, id, principal.sees)
-            network.update(tx, id, changes, if_match)
+            network.update(tx, before, self._fitting(before, changes), if_match)
             router_scope.tell(tx, "network", id, [id])
             internal = before["router:external"] and changes.get("router:external") is False
             if internal and attached.outside_on_network(tx, id):
                 raise errors.ExternalNetworkInUse(id=id)
             unshared = before["shared"] and changes.get("shared") is False
-            if unshared and attached.others_on_network(tx, id, before["project_id"]):
+            if unshared and rbac_use.in_need(tx, _SHARED | {"object_id": id}, before["project_id"]):
                 raise errors.InvalidSharedSetting(id=id)
-            return network.get(tx.connection, id)
+            return network.get(tx.connection, id, principal.sees)
 
         return self._database.write(work)
+
+    def _fitting(self, before: Object, changes: Object) -> Object:
+        """The changes with the MTU that comes of them."""
+        if "mtu" not in changes:
+            return changes
+        return changes | {"mtu": self._provider.chosen_mtu(before["provider:network_type"] or "", changes["mtu"])}
 
     def delete(self, principal: Principal, id: str, if_match: int | None) -> None:
         """Delete the network with its subnets and the service's own ports.
@@ -72,7 +80,7 @@ class NetworkService:
         """
 
         def work(tx: Transaction) -> None:
-            around = subnet.surroundings(tx, [id]).get(id)
+            around = subnet.surroundings(tx, [id], principal.sees).get(id)
             if around is None or not around.visible_to(principal.sees):
                 raise errors.NetworkNotFound(id=id)
             # Subnets before the network, as a new port locks them: the other order would end in deadlocks.

@@ -107,7 +107,7 @@ def _external(tx: Transaction, principal: Principal, wanted: Mapping[str, Object
     """The networks of these gateways (by router), checked."""
     ids = {info["network_id"] for info in wanted.values()}
     network.lock(tx, ids)  # nobody makes one of them internal meanwhile
-    networks = subnet.surroundings(tx, ids)
+    networks = subnet.surroundings(tx, ids, principal.sees)
     for info in wanted.values():
         around = networks.get(info["network_id"])
         if around is None or not around.visible_to(principal.sees):

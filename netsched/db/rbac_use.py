@@ -1,0 +1,82 @@
+"""What may be granted to other projects, and whether a grant is needed: who uses the object and may not without it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from netsched.db import network, query, rbac
+from netsched.db.floatingip import floatingip
+from netsched.db.port import DHCP_OWNER, port
+from netsched.db.router import router
+from netsched.db.transaction import Transaction
+from netsched.model import addressing
+
+# Selects of the projects that use the object of an id; their one column is the project.
+Users = Callable[[str], tuple[sa.Select[str], ...]]
+_SERVICES = (DHCP_OWNER, addressing.GATEWAY_OWNER, addressing.FLOATINGIP_OWNER)  # whose ports belong to nobody
+
+
+@dataclass(frozen=True)
+class Shareable:
+    """A type of object. `users`: by action."""
+
+    table: sa.Table
+    visible: Callable[[str | None], sa.ColumnElement[bool] | None]
+    users: Mapping[str, Users]
+
+
+def _on_network(network_id: str) -> tuple[sa.Select[str], ...]:
+    return (sa.select(port.c.project_id).where(port.c.network_id == network_id, port.c.device_owner.not_in(_SERVICES)),)
+
+
+def _outside(network_id: str) -> tuple[sa.Select[str], ...]:
+    gateways = sa.select(router.c.project_id).join(port, port.c.id == router.c.gateway_port_id)
+    floating = sa.select(floatingip.c.project_id).where(floatingip.c.floating_network_id == network_id)
+    return gateways.where(port.c.network_id == network_id), floating
+
+
+OBJECTS: Mapping[str, Shareable] = {
+    "network": Shareable(network.network, network.visible, {rbac.SHARED: _on_network, rbac.EXTERNAL: _outside}),
+}
+
+
+def owners(tx: Transaction, object_type: str, ids: Collection[str], visible_to: str | None) -> dict[str, str]:
+    """The project of each object that exists and is visible. Locks them: none is deleted until the commit."""
+    of_type = OBJECTS[object_type]
+    table, visible = of_type.table, of_type.visible(visible_to)
+    wanted = sorted(ids)
+    # A value of its own for no other reason than the lock.
+    tx.execute(sa.update(table).where(table.c.id.in_(wanted)).values(updated_at=table.c.updated_at))
+    found = sa.select(table.c.id, table.c.project_id).where(table.c.id.in_(wanted))
+    return {row.id: row.project_id for row in tx.execute(found if visible is None else found.where(visible))}
+
+
+def in_need(tx: Transaction, grant: Mapping[str, str], owner: str, lost: str = rbac.EVERYBODY) -> bool:
+    """Now that the grant (object_type, object_id, action) is taken from `lost`: does a project that had it use it?
+
+    Not if it has it still, by name or with everybody, or owns the object. What is external for nobody is that for its
+    owner neither. The object is locked.
+    """
+    table = rbac.rbac_policy.c
+    same = sa.and_(table.object_id == grant["object_id"], table.action == grant["action"])
+    left = set(tx.execute(sa.select(table.target_tenant).where(same)).scalars())
+    if rbac.EVERYBODY in left:
+        return False
+    ended = grant["action"] == rbac.EXTERNAL and not left
+    for users in OBJECTS[grant["object_type"]].users[grant["action"]](grant["object_id"]):
+        project = users.selected_columns[0]
+        if not ended:
+            users = users.where(project.not_in([owner, *left]))
+            users = users if lost == rbac.EVERYBODY else users.where(project == lost)
+        if tx.execute(users.limit(1)).first() is not None:
+            return True
+    return False
+
+
+def settle(tx: Transaction, object_type: str, ids: Collection[str]) -> None:
+    """After grants on objects have changed: what else says so."""
+    if object_type == network.TYPE:
+        network.regrant(tx, ids)

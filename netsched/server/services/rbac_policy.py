@@ -1,0 +1,116 @@
+"""Use cases of RBAC policies: grants of an action on an object to another project, or to all."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+from typing import Any
+
+from netsched import errors
+from netsched.db import rbac, rbac_use
+from netsched.db.session import Database
+from netsched.db.transaction import Transaction
+from netsched.model.principal import Principal
+from netsched.model.query import Query
+from netsched.server.services.quota import Quotas
+
+Object = dict[str, Any]
+Objects = list[Object]
+
+
+class RbacPolicyService:
+    def __init__(self, database: Database, quotas: Quotas | None = None) -> None:
+        self._database = database
+        self._quotas = quotas or Quotas()
+
+    def create(self, principal: Principal, bodies: Objects) -> Objects:
+        """Raises InvalidActionForType, DuplicateRbacPolicy, OverQuota; InvalidInput for others' objects and none."""
+        owned = [{"project_id": principal.project_id, **body} for body in bodies]
+        for body in owned:
+            _check_action(body)
+
+        def work(tx: Transaction) -> Objects:
+            self._quotas.claim(tx, "rbac_policy", [body["project_id"] for body in owned])
+            by_type = defaultdict(set)
+            for body in owned:
+                by_type[body["object_type"]].add(body["object_id"])
+            for object_type, ids in sorted(by_type.items()):
+                found = rbac_use.owners(tx, object_type, ids, principal.sees)
+                for object_id in sorted(ids):
+                    _check_owned(principal, object_type, object_id, found.get(object_id))
+            grants = [(body["object_id"], body["action"], body["target_tenant"]) for body in owned]
+            if len(set(grants)) < len(grants) or rbac.any_of(tx, grants):
+                raise errors.DuplicateRbacPolicy()
+            made = rbac.insert_many(tx, owned)
+            for object_type, ids in sorted(by_type.items()):
+                rbac_use.settle(tx, object_type, sorted(ids))
+            return made
+
+        return self._database.write(work)
+
+    def get(self, principal: Principal, id: str) -> Object:
+        with self._database.read() as connection:
+            return rbac.get(connection, id, principal.sees)
+
+    def update(self, principal: Principal, id: str, changes: Object, if_match: int | None) -> Object:
+        """Give it to another project. A policy has no revision, so `if_match` guards nothing here.
+
+        Raises RbacPolicyNotFound, RbacPolicyInUse, DuplicateRbacPolicy, InvalidInput for objects of others.
+        """
+
+        def work(tx: Transaction) -> Object:
+            before, owner = self._claimed(tx, principal, id)
+            after = {**before, **changes}
+            if after == before:
+                return before
+            if rbac.any_of(tx, [(after["object_id"], after["action"], after["target_tenant"])]):
+                raise errors.DuplicateRbacPolicy()
+            rbac.retarget(tx, id, after["target_tenant"])
+            self._settle(tx, before, owner)
+            return after
+
+        return self._database.write(work)
+
+    def delete(self, principal: Principal, id: str, if_match: int | None) -> None:
+        """Raises RbacPolicyNotFound, RbacPolicyInUse."""
+
+        def work(tx: Transaction) -> None:
+            before, owner = self._claimed(tx, principal, id)
+            rbac.remove(tx, id)
+            self._settle(tx, before, owner)
+
+        self._database.write(work)
+
+    def list(self, principal: Principal, query: Query) -> Objects:
+        with self._database.read() as connection:
+            return rbac.list_(connection, replace(query, visible_to=principal.sees))
+
+    @staticmethod
+    def _claimed(tx: Transaction, principal: Principal, id: str) -> tuple[Object, str]:
+        """The policy, and the owner of its object, which is locked: who uses it has done so, or must wait."""
+        before = rbac.get(tx.connection, id, principal.sees)
+        owners = rbac_use.owners(tx, before["object_type"], [before["object_id"]], None)
+        return rbac.get(tx.connection, id, principal.sees), owners.get(before["object_id"], "")
+
+    @staticmethod
+    def _settle(tx: Transaction, before: Object, owner: str) -> None:
+        lost = before["target_tenant"]
+        if rbac_use.in_need(tx, before, owner, lost):
+            details = f"project {lost} uses it" if lost != rbac.EVERYBODY else "projects that own nothing of it use it"
+            raise errors.RbacPolicyInUse(object_id=before["object_id"], details=details)
+        rbac_use.settle(tx, before["object_type"], [before["object_id"]])
+
+
+def _check_action(body: Object) -> None:
+    valid = sorted(rbac_use.OBJECTS[body["object_type"]].users)
+    if body["action"] not in valid:
+        raise errors.InvalidActionForType(
+            action=body["action"], object_type=body["object_type"], valid_actions=", ".join(valid)
+        )
+
+
+def _check_owned(principal: Principal, object_type: str, object_id: str, owner: str | None) -> None:
+    if owner is None:
+        raise errors.InvalidInput(reason=f"{object_type} {object_id} could not be found")
+    if not principal.is_admin and owner != principal.project_id:
+        raise errors.InvalidInput(reason="Only admins can manipulate policies on objects they do not own")
