@@ -85,5 +85,5 @@ class RouterCollection(Collection):
 
     def _permitted(self, request: ApiRequest, id: str, rule: str) -> Object:
         router = self._visible(request, id)
-        request.rights.check(rule, router)
+        self._permit(request, rule, router)
         return router
