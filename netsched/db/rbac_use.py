@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from netsched.db import network, query, rbac
+from netsched import errors
+from netsched.db import address_scope, network, rbac
+from netsched.db import subnetpool as subnetpools
 from netsched.db.floatingip import floatingip
 from netsched.db.port import DHCP_OWNER, port
 from netsched.db.router import router
+from netsched.db.subnet import subnet
+from netsched.db.subnetpool import subnetpool
 from netsched.db.transaction import Transaction
 from netsched.model import addressing
 
@@ -38,8 +42,18 @@ def _outside(network_id: str) -> tuple[sa.Select[str], ...]:
     return gateways.where(port.c.network_id == network_id), floating
 
 
+def _from_pool(pool_id: str) -> tuple[sa.Select[str], ...]:
+    return (sa.select(subnet.c.project_id).where(subnet.c.subnetpool_id == pool_id),)
+
+
+def _in_scope(scope_id: str) -> tuple[sa.Select[str], ...]:
+    return (sa.select(subnetpool.c.project_id).where(subnetpool.c.address_scope_id == scope_id),)
+
+
 OBJECTS: Mapping[str, Shareable] = {
     "network": Shareable(network.network, network.visible, {rbac.SHARED: _on_network, rbac.EXTERNAL: _outside}),
+    "subnetpool": Shareable(subnetpool, subnetpools.visible, {rbac.SHARED: _from_pool}),
+    "address_scope": Shareable(address_scope.address_scope, address_scope.visible, {rbac.SHARED: _in_scope}),
 }
 
 
@@ -52,6 +66,26 @@ def owners(tx: Transaction, object_type: str, ids: Collection[str], visible_to: 
     tx.execute(sa.update(table).where(table.c.id.in_(wanted)).values(updated_at=table.c.updated_at))
     found = sa.select(table.c.id, table.c.project_id).where(table.c.id.in_(wanted))
     return {row.id: row.project_id for row in tx.execute(found if visible is None else found.where(visible))}
+
+
+def check_scopes(tx: Transaction, policies: Sequence[Mapping[str, str]]) -> None:
+    """Who is given a subnet pool must have its address scope too. Raises RbacPolicyInitError."""
+    pools = {one["object_id"] for one in policies if one["object_type"] == "subnetpool"}
+    if not pools:
+        return
+    scoped = subnetpool.c.address_scope_id.is_not(None)
+    columns = sa.select(subnetpool.c.id, subnetpool.c.address_scope_id).where(
+        subnetpool.c.id.in_(sorted(pools)), scoped
+    )
+    scopes = {row.id: row.address_scope_id for row in tx.execute(columns)}
+    table = rbac.rbac_policy.c
+    columns = sa.select(table.object_id, table.target_tenant).where(table.object_id.in_(sorted(set(scopes.values()))))
+    has = {(row.object_id, row.target_tenant) for row in tx.execute(columns)} if scopes else set()
+    for one in policies:
+        scope_id = scopes.get(one["object_id"])
+        if scope_id is not None and not has & {(scope_id, one["target_tenant"]), (scope_id, rbac.EVERYBODY)}:
+            reason = "target project doesn't have access to associated address scope"
+            raise errors.RbacPolicyInitError(object_id=one["object_id"], reason=reason)
 
 
 def in_need(tx: Transaction, grant: Mapping[str, str], owner: str, lost: str = rbac.EVERYBODY) -> bool:

@@ -26,9 +26,13 @@ class DuplicateRbacPolicy(Conflict):
 
 
 class RbacPolicyInitError(Invalid):
-    """Failed to create RBAC policy on object {object_id} because {reason}."""
+    """Invalid input for operation: Failed to create RBAC policy on object {object_id} because {reason}."""
 
     code = "rbac_policy.init"
+
+    @property
+    def type(self) -> str:
+        return "InvalidInput"  # as clients know it
 
 
 class InvalidActionForType(InvalidInput):

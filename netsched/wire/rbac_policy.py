@@ -10,7 +10,7 @@ from netsched import errors
 from netsched.wire import types
 from netsched.wire.resource import READ_ONLY, Attr, Definition, Resource
 
-TYPES = ("network",)
+TYPES = ("network", "subnetpool", "address_scope")
 
 
 def _object_type(value: Any) -> str:

@@ -24,7 +24,9 @@ class RbacPolicyService:
         self._quotas = quotas or Quotas()
 
     def create(self, principal: Principal, bodies: Objects) -> Objects:
-        """Raises InvalidActionForType, DuplicateRbacPolicy, OverQuota; InvalidInput for others' objects and none."""
+        """Raises InvalidActionForType, DuplicateRbacPolicy, OverQuota; InvalidInput for others' objects and none,
+        RbacPolicyInitError.
+        """
         owned = [{"project_id": principal.project_id, **body} for body in bodies]
         for body in owned:
             _check_action(body)
@@ -41,6 +43,7 @@ class RbacPolicyService:
             grants = [(body["object_id"], body["action"], body["target_tenant"]) for body in owned]
             if len(set(grants)) < len(grants) or rbac.any_of(tx, grants):
                 raise errors.DuplicateRbacPolicy()
+            rbac_use.check_scopes(tx, owned)
             made = rbac.insert_many(tx, owned)
             for object_type, ids in sorted(by_type.items()):
                 rbac_use.settle(tx, object_type, sorted(ids))
