@@ -42,6 +42,7 @@ network = sa.Table(
     # other subnets (overlaps, the last one with DHCP) stays true until the commit. No revision: clients never see it.
     sa.Column("subnet_changes", sa.BigInteger, nullable=False, default=0),
     sa.Index("ix_network_segment", "network_type", "physical_network", "segmentation_id", unique=True),
+    sa.Index("ix_network_name", "name"),  # clients that are given a name ask for it in a list
 )
 
 TYPE = "network"  # as rows of rbac.py name it

@@ -36,6 +36,7 @@ router = sa.Table(
     # Counted up by every association of a floating IP (association.py), which holds off changes of the router's ports
     # until the commit. No revision: clients never see it.
     sa.Column("associations", sa.BigInteger, nullable=False, default=0, server_default="0"),
+    sa.Index("ix_router_name", "name"),  # clients that are given a name ask for it in a list
 )
 
 _PLAIN = ("admin_state_up", "status")

@@ -34,6 +34,7 @@ subnet = sa.Table(
     sa.Column("ipv6_ra_mode", sa.String(16), nullable=True),
     sa.Column("ipv6_address_mode", sa.String(16), nullable=True),
     sa.Column("allocations", sa.BigInteger, nullable=False, default=0),  # see address.py; no revision of the object
+    sa.Index("ix_subnet_name", "name"),  # clients that are given a name ask for it in a list
 )
 
 _PLAIN = (

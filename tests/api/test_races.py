@@ -90,7 +90,7 @@ def test_the_same_fixed_address_for_ports_that_are_there(site: Site) -> None:
     one_of_them(works, "IpAddressAlreadyAllocated", done=200)
 
 
-SEGMENTS = [
+SEGMENTS: list[tuple[dict[str, Any], str]] = [
     ({"network_type": "vxlan", "segmentation_id": 77_777}, "TunnelIdInUse"),
     ({"network_type": "vlan", "physical_network": "physnet1", "segmentation_id": 150}, "VlanIdInUse"),
     ({"network_type": "flat", "physical_network": "physnet1"}, "FlatNetworkInUse"),
