@@ -10,6 +10,7 @@ import contextlib
 import http.client
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -106,6 +107,8 @@ class Stage:
         for program in (*self.servers, *self.nodes):
             with contextlib.suppress(OSError, AssertionError):
                 program.kill()
+        # Its directory goes with it, and what it says of its queues may be what explains a run.
+        shutil.copytree(self.broker.directory / "log", self.directory / "broker", dirs_exist_ok=True)
         self._closing.close()
 
     def _start(self) -> None:

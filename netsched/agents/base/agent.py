@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from netsched import clock, errors
 from netsched.agents.base import heartbeat
@@ -164,7 +164,28 @@ class Agent:
         self._moved(self.cache.notices(notices))
         self._wake()
 
+    def move(self, address: str) -> None:
+        """It is to be told at another address from now on."""
+        self.identity = replace(self.identity, address=address)
+        self.heart.change(self.identity)
+        self._wake()
+
     # What goes out
+
+    @property
+    def lease(self) -> float:
+        """Seconds, as the last answer said it; 0 before the first one."""
+        return self.heart.lease
+
+    def reaches_a_server(self) -> bool:
+        """Is there one that answers a pull of nothing? Such an answer does not come by the agent's address."""
+        me = self.identity
+        nothing = PullRequest(agent_type=me.agent_type, host=me.host, incarnation=self.cache.incarnation, items=[])
+        try:
+            self._server.pull(nothing, self._patience.timeout)
+        except errors.NetschedError:
+            return False
+        return True
 
     def beat_soon(self) -> None:
         self.heart.soon()

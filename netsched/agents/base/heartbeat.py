@@ -94,6 +94,12 @@ class Heart:
         with self._lock:
             return self._lease_end - self._clock.boottime()
 
+    @property
+    def lease(self) -> float:
+        """Seconds, by the last answer; 0 before the first one."""
+        with self._lock:
+            return self._answer.lease if self._answer is not None else 0.0
+
     def was_answered(self) -> bool:
         with self._lock:
             return self._answer is not None

@@ -6,10 +6,13 @@ import logging
 import random
 import signal
 import threading
+import uuid
 from collections.abc import Iterable
 
-from netsched import errors
+from netsched import clock, errors
 from netsched.agents.base.agent import Agent
+from netsched.agents.base.duty import Duty
+from netsched.agents.base.hearing import Hearing
 from netsched.rpc import transport
 from netsched.rpc.agent import BeatAnswer, Notice, agent_handler, recipient
 
@@ -21,9 +24,18 @@ LISTEN_RETRY_FIRST, LISTEN_RETRY_MAX = 0.25, 4.0  # s
 class AgentProcess:
     """Hands messages for `address` to the agents they name. Agents may be added and removed while it runs."""
 
-    def __init__(self, transport_: transport.Transport, address: str, agents: Iterable[Agent] = ()) -> None:
+    def __init__(
+        self,
+        transport_: transport.Transport,
+        address: str,
+        agents: Iterable[Agent] = (),
+        clock_: clock.Clock | None = None,
+    ) -> None:
         self._transport = transport_
-        self.address = address
+        self._first_address = self.address = address
+        self._clock = clock_ or clock.SystemClock()
+        self._hearing = Hearing(self._clock)
+        self._hears = Duty(f"{address} hearing", self._hearing_due, self.listen_elsewhere, self._clock)
         self._agents: dict[str, Agent] = {}
         self._serving: transport.Serving | None = None
         self._stopping = threading.Event()
@@ -45,12 +57,14 @@ class AgentProcess:
         """Agents begin at once, with threads: what they hold must come into force even if no broker is there yet."""
         self._listener = threading.Thread(target=self._listen, name="listen", daemon=True)
         self._listener.start()
+        self._hears.start()
         for agent in list(self._agents.values()):
             agent.start()
 
     def stop(self) -> None:
         """Hear nothing more, stop the agents, leave the machine as it is."""
         self._stopping.set()
+        self._hears.stop()
         if self._listener is not None:
             self._listener.join(LISTEN_RETRY_MAX)
         if self._serving is not None:
@@ -84,12 +98,33 @@ class AgentProcess:
                 agent.beat_soon()  # answers to what it said so far went nowhere
             return
 
+    def listen_elsewhere(self) -> bool:
+        """Nothing has been heard for long: if servers are there all the same, take another address. Was it taken?"""
+        agents = list(self._agents.values())
+        deaf = self._serving is not None and any(agent.reaches_a_server() for agent in agents[:1])
+        if deaf:
+            old, before = self._serving, self.address
+            self.address = f"{self._first_address}.{uuid.uuid4().hex[:8]}"
+            LOG.warning("nothing arrives at %s although servers answer: listening at %s", before, self.address)
+            self.listen()
+            for agent in agents:
+                agent.move(self.address)
+            if old is not None:  # which may take as long as its broker likes
+                threading.Thread(target=old.stop, name="deaf", daemon=True).start()
+        self._hearing.asked(deaf)
+        return deaf
+
+    def _hearing_due(self) -> float:
+        return self._hearing.due(max((agent.lease for agent in list(self._agents.values())), default=0.0))
+
     def _on_answer(self, answer: BeatAnswer) -> None:
+        self._hearing.heard()
         agent = self._agents.get(recipient(answer.agent_type, answer.host))
         if agent is not None:
             agent.on_answer(answer)
 
     def _on_notices(self, to: str, notices: list[Notice]) -> None:
+        self._hearing.heard()
         agent = self._agents.get(to)
         if agent is not None:
             agent.on_notices(notices)

@@ -9,6 +9,7 @@ import pytest
 
 from netsched import errors
 from netsched.agents.base.agent import Agent, AgentSettings
+from netsched.agents.base.hearing import Hearing
 from netsched.agents.base.heartbeat import Identity
 from netsched.agents.base.process import AgentProcess
 from netsched.agents.base.store import MemoryStore
@@ -17,9 +18,10 @@ from netsched.clock import SystemClock
 from netsched.model import kinds
 from netsched.rpc.agent import ToServer
 from netsched.rpc.direct import DirectServing, DirectTransport
-from netsched.rpc.transport import Handler
+from netsched.rpc.transport import Handler, Message
 from tests.fakes.driver import FakeDriver
 from tests.fakes.server import FakeServer
+from tests.unit.agents.base.world import ME, World
 
 
 def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
@@ -127,3 +129,35 @@ def test_simulated_hosts_have_agents_of_several_kinds() -> None:
 def test_a_kind_that_does_not_exist() -> None:
     with pytest.raises(errors.Invalid):
         Simulation(DirectTransport(), SystemClock(), SimulationSettings("sim", {"toaster": 1}))
+
+
+class Deaf(DirectTransport):
+    """Takes what is sent to `box` and hands none of it out, as a queue does that has lost its leader."""
+
+    def cast(self, address: str, method: str, payload: Message) -> None:
+        if address != "box":
+            super().cast(address, method, payload)
+
+
+def test_who_hears_nothing_although_servers_answer_listens_elsewhere() -> None:
+    world = World(Deaf())
+    world.server.bind("network/1", ME)
+    world.run(30)
+    assert world.server.beats and not world.agent.heart.was_answered()
+    assert world.process.listen_elsewhere()
+    world.run(30)
+    assert world.agent.heart.was_answered()
+    assert world.server.beats[-1].address == world.process.address != "box"
+    assert world.server.applied[ME] == {"network/1": (1, 1)}
+
+
+def test_silence_alone_is_no_reason_to_move() -> None:
+    world = World()
+    clock, hearing = world.clock, Hearing(world.clock)
+    assert hearing.due(4.0) == clock.monotonic() + 15 and hearing.due(40.0) == clock.monotonic() + 80
+    hearing.asked(deaf=True)
+    assert hearing.due(40.0) == clock.monotonic() + 160
+    hearing.heard()
+    assert hearing.due(40.0) == clock.monotonic() + 80
+    world.server.away = True
+    assert not world.process.listen_elsewhere() and world.process.address == "box"

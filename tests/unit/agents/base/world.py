@@ -19,9 +19,9 @@ N1, N2, N3 = "network/1", "network/2", "network/3"
 class World:
     """A server, and one host whose agent can be restarted. `run` lets time pass in steps of 50 ms."""
 
-    def __init__(self) -> None:
+    def __init__(self, transport: DirectTransport | None = None) -> None:
         self.clock = FakeClock()
-        self.transport = DirectTransport()
+        self.transport = transport or DirectTransport()
         self.server = FakeServer(self.transport, self.clock)
         self.machine, self.store = FakeMachine(), MemoryStore()
         self.lives = 0
