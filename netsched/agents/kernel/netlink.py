@@ -28,6 +28,7 @@ _RTPROT_KERNEL, _RTPROT_STATIC = 2, 4
 _RTNH_F_ONLINK = 4
 _NTF_SELF, _NTF_MASTER = 2, 4  # a forwarding entry of the device itself, or of the bridge it is in
 _NUD_NOARP, _NUD_PERMANENT = 0x40, 0x80  # does not age; in a bridge's table NOARP alone means static, PERMANENT local
+_IN_IP = ("IFLA_BR_NF_CALL_IPTABLES", "IFLA_BR_NF_CALL_IP6TABLES")
 _GONE = (errno.ENODEV, errno.ENOENT, errno.EADDRNOTAVAIL, errno.ESRCH)
 
 
@@ -43,6 +44,7 @@ class Link:
     alias: str  # free text of whoever made it
     vxlan: Vxlan | None = None
     vlan: Vlan | None = None
+    in_ip: bool = False  # of a bridge: the rules of the IP families see its packets
 
 
 class Netlink:
@@ -195,6 +197,12 @@ class Netlink:
         with _explained(f"set {attributes} on link {name}"):
             self._ip.link("set", ifname=name, **attributes)
 
+    def change_bridge(self, name: str, in_ip: bool) -> None:
+        """Have the rules of the IP families see the bridge's packets, connection tracking among them, or not."""
+        with _explained(f"change bridge {name}"):
+            flags = {"br_nf_call_iptables": int(in_ip), "br_nf_call_ip6tables": int(in_ip)}
+            self._ip.link("set", ifname=name, kind="bridge", **flags)
+
     def addresses(self, name: str) -> set[str]:
         """Those given to the link, without the kernel's own link-local ones."""
         with _explained(f"list addresses of {name}"):
@@ -293,7 +301,7 @@ def opened() -> Iterator[Netlink]:
 def _link(message: Any) -> Link:
     info = message.get_attr("IFLA_LINKINFO")
     kind = (info.get_attr("IFLA_INFO_KIND") if info else None) or ""
-    data = info.get_attr("IFLA_INFO_DATA") if kind in ("vxlan", "vlan") else None
+    data = info.get_attr("IFLA_INFO_DATA") if kind in ("vxlan", "vlan", "bridge") else None
     return Link(
         name=message.get_attr("IFLA_IFNAME"),
         index=message["index"],
@@ -305,6 +313,7 @@ def _link(message: Any) -> Link:
         alias=message.get_attr("IFLA_IFALIAS") or "",
         vxlan=_vxlan(data) if data and kind == "vxlan" else None,
         vlan=_vlan(message, data) if data and kind == "vlan" else None,
+        in_ip=bool(data and all(data.get_attr(name) for name in _IN_IP)),
     )
 
 

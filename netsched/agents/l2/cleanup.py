@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from netsched.agents.kernel import netlink, nft
-from netsched.agents.l2 import antispoof, wiring
+from netsched.agents.l2 import antispoof, firewall_table, wiring
 from netsched.agents.l2.compute import Settings
 
 OWNER = "l2/"  # as the owners of our links begin
@@ -26,7 +26,7 @@ def found(network_ids: Iterable[str]) -> list[str]:
     marks = {wiring.mark(network_id) for network_id in network_ids}
     with netlink.opened() as host:
         links = [link.name for link in host.links().values() if link.alias in marks and link.kind != "bridge"]
-    return [f"link {name}" for name in sorted(links)] + ([f"nf_tables table {antispoof.TABLE}"] if _has_rules() else [])
+    return [f"link {name}" for name in sorted(links)] + [f"nf_tables table {name}" for name in _tables()]
 
 
 def remove(network_ids: Iterable[str], settings: Settings) -> None:
@@ -34,10 +34,13 @@ def remove(network_ids: Iterable[str], settings: Settings) -> None:
         for network_id in network_ids:
             for difference in wiring.remains(host, network_id, settings):
                 difference.make()
-    if _has_rules():
-        nft.run(f"delete table {antispoof.TABLE}")
+    if tables := _tables():
+        nft.run("\n".join(f"delete table {name}" for name in tables))
 
 
-def _has_rules() -> bool:
+def _tables() -> list[str]:
     """A host without the library has had no L2 agent of ours."""
-    return nft.available() and bool(nft.listing(f"list table {antispoof.TABLE}"))
+    if not nft.available():
+        return []
+    names = (antispoof.TABLE, firewall_table.BRIDGE, firewall_table.INET)
+    return [name for name in names if nft.listing(f"list table {name}")]

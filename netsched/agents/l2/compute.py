@@ -16,6 +16,7 @@ from typing import Any
 from netsched import errors
 from netsched.agents.kernel import plug
 from netsched.agents.kernel.tunnel import BROADCAST, Forwarding
+from netsched.agents.l2.filtering import Filtered, filtered_of
 from netsched.agents.l2.guard import Guard, guard_of
 from netsched.model import segment
 
@@ -59,6 +60,7 @@ class L2Desired:
     taps: frozenset[str]
     forwarding: Forwarding
     guards: tuple[Guard, ...]
+    filtered: tuple[Filtered, ...]
     ports: Mapping[str, str]
     problem: str | None = None  # for people: why other hosts are not reached; all else is in force
 
@@ -89,6 +91,7 @@ def desired(network_id: str, content: Content, settings: Settings) -> L2Desired 
         taps=frozenset(taps[port["id"]] for port in up),
         forwarding=_forwarding(others, settings.local_ip) if tunnelled else Forwarding(),
         guards=tuple(guard for guard in map(guard_of, mine) if guard),
+        filtered=tuple(filtered for filtered in map(filtered_of, mine) if filtered),
         ports=taps,
         problem=problem,
     )

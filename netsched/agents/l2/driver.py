@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 
 from netsched import errors
 from netsched.agents.base.driver import Content, Driver, States
-from netsched.agents.kernel import netlink
+from netsched.agents.kernel import netlink, plug
 from netsched.agents.kernel.watch import LinkEvent, LinkWatch
 from netsched.agents.l2 import compute, wiring
 from netsched.agents.l2.antispoof import Antispoof
+from netsched.agents.l2.firewall import Firewall
 from netsched.clock import Clock
 from netsched.model import scope as scopes
 
@@ -40,6 +41,7 @@ class L2Driver(Driver):
     def __init__(self, settings: compute.Settings, clock: Clock) -> None:
         self._settings = settings
         self._antispoof = Antispoof(clock)
+        self._firewall = Firewall(clock, lambda network_id: self._changed(scopes.key(SCOPE_TYPE, network_id)))
         self._lock = threading.Lock()  # for what the watch's thread reads too
         self._networks: dict[str, _Network] = {}
         self._scope_of_tap: dict[str, str] = {}
@@ -48,7 +50,10 @@ class L2Driver(Driver):
         self._watch: LinkWatch | None = None
 
     def apply(self, scope: str, wanted: Content | None) -> None:
-        network_id = scopes.split(scope)[1]
+        scope_type, network_id = scopes.split(scope)
+        if scope_type != SCOPE_TYPE:
+            self._firewall.apply(scope_type, network_id, wanted)
+            return
         desired = compute.desired(network_id, wanted, self._settings) if wanted else None
         if desired is None:
             self._remove(scope, network_id)
@@ -57,6 +62,8 @@ class L2Driver(Driver):
         # Rules come before a tap is wired, and go after it is unplugged.
         if taps := self._antispoof.ensure(network_id, desired.guards):
             LOG.info("Network %s: guarding the addresses of %s", network_id, ", ".join(taps))
+        if taps := self._firewall.ensure(network_id, desired.bridge, desired.filtered):
+            LOG.info("Network %s: filtering %s by their security groups", network_id, ", ".join(taps))
         with netlink.opened() as host:
             survey = wiring.Survey(host, desired, self._settings)
             for difference in survey.differences():
@@ -66,18 +73,25 @@ class L2Driver(Driver):
                 network.bridge_index = survey.bridge_index
                 self._scope_of_bridge[network.bridge_index] = scope
         self._antispoof.forget(network_id, desired.guards)
+        self._firewall.forget(network_id, desired.bridge, desired.filtered)
         if desired.problem:
             raise errors.Unavailable(reason=f"other hosts are not reached: {desired.problem}")
 
     def actual(self) -> set[str]:
         with netlink.opened() as host:
             network_ids = wiring.owners(host) | self._antispoof.networks()
-        return {scopes.key(SCOPE_TYPE, network_id) for network_id in network_ids}
+        found = {(SCOPE_TYPE, network_id) for network_id in network_ids} | self._firewall.found()
+        return {scopes.key(*one) for one in found}
 
     def check(self, scope: str, wanted: Content | None) -> bool:
-        network_id = scopes.split(scope)[1]
+        scope_type, network_id = scopes.split(scope)
+        if scope_type != SCOPE_TYPE:
+            return self._firewall.check(scope_type, network_id, wanted)
         desired = compute.desired(network_id, wanted, self._settings) if wanted else None
         trouble = self._antispoof.trouble(network_id, desired.guards if desired else ())
+        trouble = trouble or self._firewall.trouble(
+            network_id, plug.bridge(network_id), desired.filtered if desired else ()
+        )
         network = self._networks.get(scope)
         with netlink.opened() as host:
             if desired is None:
@@ -144,6 +158,7 @@ class L2Driver(Driver):
                 difference.make()
                 LOG.info("Network %s: %s", network_id, difference.what)
         self._antispoof.forget(network_id)
+        self._firewall.forget(network_id, plug.bridge(network_id))
         self._forget(scope)
 
     # In the watch's thread

@@ -56,6 +56,8 @@ class Survey:
             yield Difference(f"{wanted.bridge} made ready", self._make_bridge)
             bridge = host.existing(wanted.bridge)
         self.bridge_index = bridge.index
+        if bridge.in_ip != bool(wanted.filtered):
+            yield self._in_ip(bool(wanted.filtered))
         ports = {link.name: link for link in host.ports_of(bridge.index)}
         yield from self._strangers(ports)
         if wanted.uplink:
@@ -66,6 +68,10 @@ class Survey:
         wanted = self._wanted
         bridging.ensure(self._host, wanted.bridge, wanted.mtu)
         self._host.change(wanted.bridge, ifalias=mark(wanted.network_id))
+
+    def _in_ip(self, in_ip: bool) -> Difference:
+        what = f"connections in {self._wanted.bridge} {'tracked' if in_ip else 'no longer tracked'}"
+        return Difference(what, lambda: self._host.change_bridge(self._wanted.bridge, in_ip))
 
     def _strangers(self, ports: Mapping[str, Link]) -> Iterator[Difference]:
         allowed = self._wanted.taps | ({self._wanted.uplink.link} if self._wanted.uplink else set())
@@ -203,4 +209,5 @@ def owners(host: Netlink) -> set[str]:
 def _give_up(host: Netlink, bridge: str) -> None:
     """Whoever still has a port in it may keep it."""
     host.change(bridge, ifalias=bridging.ALIAS)
+    host.change_bridge(bridge, in_ip=False)
     bridging.remove_if_idle(host, bridge, "nobody")

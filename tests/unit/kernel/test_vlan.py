@@ -70,6 +70,7 @@ def vlan_network(vlan_id: int = 100, interface: str = "eth0") -> L2Desired:
         taps=frozenset({TAP}),
         forwarding=Forwarding(),
         guards=(),
+        filtered=(),
         ports={uuid(1, 2): TAP},
     )
 
