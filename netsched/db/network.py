@@ -3,8 +3,8 @@
 What a network gets for a segment is decided in segment.py, before its row is written.
 
 Who else may use a network is said by rows, see rbac.py. What is granted to everybody is in two columns as well,
-`shared` and `router_external`: servers of the release before know nothing else, and lists need not look for it. Both are written
-together: by `insert_many`, `update` and `regrant`.
+`shared` and `router_external`: servers of the release before know nothing else, and lists need not look for it. Rows
+and columns are written together: by `insert_many`, `update` and `regrant`.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ TYPE = "network"  # as rows of rbac.py name it
 SCOPES = {"ipv4_address_scope": 4, "ipv6_address_scope": 6}  # of the pools of its subnets, by IP version: all in one
 _TO_ALL = {"shared": rbac.SHARED, "router_external": rbac.EXTERNAL}  # column: what it says is granted to everybody
 _CHANGEABLE = {
-    name: name for name in ("name", "description", "admin_state_up", "shared", "port_security_enabled", "mtu")
+    name: name for name in ("name", "description", "admin_state_up", "shared", "port_security_enabled", "mtu", "tags")
 } | {"router:external": "router_external"}
 
 # subnet.py imports this file; these of its columns are wanted here, and of its pools'.
@@ -62,9 +62,16 @@ _SCOPE = (_pool.c.address_scope_id.label("scope_id"), _pool.c.ip_version.label("
 
 def visible(project_id: str | None) -> sa.ColumnElement[bool] | None:
     """What a project sees: its own, and what is shared or external for it. None: no restriction."""
-    if project_id is None:
-        return None
-    return sa.or_(network.c.project_id == project_id, is_shared(project_id), is_open(project_id))
+    return None if project_id is None else network.c.id.in_(seen_by(project_id))
+
+
+def seen_by(project_id: str) -> sa.Select[Any]:
+    """The ids of what a project sees. A union, of which each part has an index: an OR would read all networks."""
+    table = rbac.rbac_policy.c
+    own = sa.select(network.c.id).where(network.c.project_id == project_id)
+    to_all = [sa.select(network.c.id).where(network.c[column] == sa.true()) for column in _TO_ALL]
+    granted = sa.select(table.object_id).where(table.object_type == TYPE, table.target_tenant == project_id)
+    return sa.select(sa.union(own, *to_all, granted).subquery().c.id)
 
 
 def is_shared(project_id: str | None) -> sa.ColumnElement[bool]:

@@ -10,8 +10,7 @@ import sqlalchemy as sa
 
 from netsched import errors
 from netsched.db import address, base, query
-from netsched.db.network import network
-from netsched.db.network import visible as networks_visible
+from netsched.db.network import hold_shared, is_external, is_open, is_shared, network, seen_by
 from netsched.db.query import Fields
 from netsched.db.transaction import Repeat, Transaction
 from netsched.model import addressing, scope, segment
@@ -34,31 +33,47 @@ subnet = sa.Table(
     sa.Column("ipv6_ra_mode", sa.String(16), nullable=True),
     sa.Column("ipv6_address_mode", sa.String(16), nullable=True),
     sa.Column("allocations", sa.BigInteger, nullable=False, default=0),  # see address.py; no revision of the object
+    # No foreign key: whoever deletes a pool or cuts a subnet out of it locks the pool's row first (subnetpool.py).
+    sa.Column("subnetpool_id", base.Id, nullable=True, index=True),
+    sa.Column("service_types", base.Json, nullable=True),  # a list; null is an empty one
     sa.Index("ix_subnet_name", "name"),  # clients that are given a name ask for it in a list
 )
 
 _PLAIN = (
     "network_id", "ip_version", "cidr", "gateway_ip", "allocation_pools", "dns_nameservers", "host_routes",
-    "enable_dhcp", "ipv6_ra_mode", "ipv6_address_mode",
+    "enable_dhcp", "ipv6_ra_mode", "ipv6_address_mode", "subnetpool_id",
 )  # fmt: skip
 _CHANGEABLE = (
-    "name", "description", "gateway_ip", "allocation_pools", "dns_nameservers", "host_routes", "enable_dhcp"
+    "name", "description", "gateway_ip", "allocation_pools", "dns_nameservers", "host_routes", "enable_dhcp",
+    "service_types", "tags",
 )  # fmt: skip
 
 
 def visible(project_id: str | None) -> sa.ColumnElement[bool] | None:
     """What a project sees: its own, and those on the networks that it sees."""
-    theirs = networks_visible(project_id)
-    if theirs is None:
+    if project_id is None:
         return None
-    return sa.or_(subnet.c.project_id == project_id, subnet.c.network_id.in_(sa.select(network.c.id).where(theirs)))
+    own = sa.select(subnet.c.id).where(subnet.c.project_id == project_id)
+    on_seen = sa.select(subnet.c.id).where(subnet.c.network_id.in_(seen_by(project_id)))
+    return subnet.c.id.in_(sa.select(sa.union(own, on_seen).subquery().c.id))
 
 
-_JSON = ("allocation_pools", "dns_nameservers", "host_routes")
+def _on_external(values: query.Values) -> query.Condition:
+    external = subnet.c.network_id.in_(sa.select(network.c.id).where(is_external()))
+    return sa.or_(sa.false(), *[external if value else sa.not_(external) for value in set(values)])
+
+
+_JSON = ("allocation_pools", "dns_nameservers", "host_routes", "service_types")
 FIELDS = Fields(
     table=subnet,
     columns=query.standard_fields(subnet) | {name: subnet.c[name] for name in _PLAIN if name not in _JSON},
-    conditions={name: query.json_holds(subnet.c[name]) for name in (*_JSON, "tags")},
+    conditions={
+        **{name: query.json_holds(subnet.c[name]) for name in (*_JSON, "tags")},
+        "router:external": _on_external,
+    },
+)
+_WITH_NETWORK = sa.select(subnet, sa.case((is_external(), 1), else_=0).label("network_external_")).join(
+    network, network.c.id == subnet.c.network_id
 )
 
 
@@ -68,15 +83,16 @@ class Surroundings:
 
     id: str
     project_id: str
-    shared: bool
+    shared: bool  # with the reader's project
     external: bool
+    open: bool  # external for the reader's project
     segment: Segment | None
     port_security: bool  # what its new ports get
     zone_hints: tuple[str, ...]
-    subnets: tuple[dict[str, Any], ...]  # oldest first
+    subnets: tuple[Mapping[str, Any], ...]  # oldest first
 
     def visible_to(self, project_id: str | None) -> bool:
-        return self.usable_by(project_id) or self.external
+        return self.usable_by(project_id) or self.open
 
     def usable_by(self, project_id: str | None) -> bool:
         """May the project have ports there? On a network that is external and no more than that, it may not."""
@@ -88,20 +104,24 @@ class Surroundings:
         return segment.word(self.segment.network_type, self.segment.physical_network) if self.segment else None
 
 
-def surroundings(tx: Transaction, network_ids: Iterable[str]) -> dict[str, Surroundings]:
-    """Networks with all their subnets; one statement for up to 1,000 networks."""
+def surroundings(tx: Transaction, network_ids: Iterable[str], reader: str | None = None) -> dict[str, Surroundings]:
+    """Networks with all their subnets; one statement for up to 1,000 networks.
+
+    `reader`: the project that must be able to see and use them, None for an administrator.
+    """
     found: dict[str, Surroundings] = {}
     for batch in query.batches(sorted(set(network_ids))):
-        found.update(_surroundings(tx, batch))
+        found.update(_surroundings(tx, batch, reader))
     return found
 
 
-def _surroundings(tx: Transaction, network_ids: Sequence[str]) -> dict[str, Surroundings]:
+def _surroundings(tx: Transaction, network_ids: Sequence[str], reader: str | None) -> dict[str, Surroundings]:
     names = (
-        "id", "project_id", "shared", "router_external", "port_security_enabled",
-        "network_type", "physical_network", "segmentation_id",
+        "id", "project_id", "port_security_enabled", "network_type", "physical_network", "segmentation_id",
     )  # fmt: skip
-    columns = [network.c[name].label(f"network_{name}_") for name in names]
+    columns: list[sa.ColumnElement[Any]] = [network.c[name].label(f"network_{name}_") for name in names]
+    granted = {"shared": is_shared(reader), "external": is_external(), "open": is_open(reader)}
+    columns += [sa.case((condition, 1), else_=0).label(f"network_{name}_") for name, condition in granted.items()]
     statement = (
         sa.select(*columns, network.c.availability_zone_hints, subnet)
         .outerjoin(subnet, subnet.c.network_id == network.c.id)
@@ -117,8 +137,9 @@ def _surroundings(tx: Transaction, network_ids: Sequence[str]) -> dict[str, Surr
         key: Surroundings(
             id=key,
             project_id=row["network_project_id_"],
-            shared=row["network_shared_"],
-            external=row["network_router_external_"],
+            shared=bool(row["network_shared_"]),
+            external=bool(row["network_external_"]),
+            open=bool(row["network_open_"]),
             segment=_segment(row),
             port_security=row["network_port_security_enabled_"],
             zone_hints=tuple(row["availability_zone_hints"]),
@@ -126,6 +147,15 @@ def _surroundings(tx: Transaction, network_ids: Sequence[str]) -> dict[str, Surr
         )
         for key, row in rows.items()
     }
+
+
+def hold_grants(tx: Transaction, networks: Iterable[Surroundings], project_id: str | None) -> None:
+    """Have those that are others' stay shared with the project until the commit; no statement where there are none."""
+    if project_id is None:
+        return
+    theirs = [around.id for around in networks if around.project_id != project_id]
+    if theirs:
+        hold_shared(tx, theirs, project_id)
 
 
 def _segment(row: sa.RowMapping) -> Segment | None:
@@ -136,24 +166,30 @@ def _segment(row: sa.RowMapping) -> Segment | None:
 def insert_many(tx: Transaction, wanted: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Write subnets, checked by the service, with their pools all free; two statements for up to 1,000."""
     rows = [
-        query.standard_row(tx, item) | {name: item[name] for name in _PLAIN} | {"allocations": 0} for item in wanted
+        query.standard_row(tx, item)
+        | {name: item.get(name) for name in _PLAIN}
+        | {"allocations": 0, "service_types": item.get("service_types") or None}
+        for item in wanted
     ]
     for batch in query.batches(rows):
         query.guarded(tx, sa.insert(subnet).values(batch))
     address.fill(tx, {row["id"]: addressing.pools_as_ranges(row["allocation_pools"]) for row in rows})
     for row in rows:
         tx.log("subnet", row["id"], "create", scope.key("network", row["network_id"]))
-    return [_object(row) for row in rows]
+    outside = [int(item.get("router:external") or False) for item in wanted]
+    return [_object({**row, "network_external_": one}) for row, one in zip(rows, outside, strict=True)]
 
 
 def _object(row: query.Row) -> dict[str, Any]:
-    return query.standard_attributes(row) | {name: row[name] for name in _PLAIN}
+    plain = {name: row[name] for name in _PLAIN}
+    derived = {"service_types": row["service_types"] or [], "router:external": bool(row["network_external_"])}
+    return query.standard_attributes(row) | plain | derived
 
 
 def list_(connection: sa.Connection, asked: Query) -> list[dict[str, Any]]:
     """The subnets of one page; one statement, or two with a marker."""
     page = query.page(connection, FIELDS, asked, visible(asked.visible_to)).subquery()
-    statement = sa.select(subnet).join(page, page.c.id == subnet.c.id).order_by(*query.order(FIELDS, asked))
+    statement = _WITH_NETWORK.join(page, page.c.id == subnet.c.id).order_by(*query.order(FIELDS, asked))
     return query.turned([_object(row) for row in connection.execute(statement).mappings()], asked)
 
 
@@ -161,7 +197,7 @@ def by_ids(connection: sa.Connection, ids: Iterable[str]) -> dict[str, dict[str,
     """The subnets of those ids that exist."""
     found = {}
     for batch in query.batches(ids):
-        for row in connection.execute(sa.select(subnet).where(subnet.c.id.in_(batch))).mappings():
+        for row in connection.execute(_WITH_NETWORK.where(subnet.c.id.in_(batch))).mappings():
             found[row["id"]] = _object(row)
     return found
 
@@ -170,8 +206,8 @@ def in_networks(connection: sa.Connection, network_ids: Iterable[str]) -> dict[s
     """The subnets of each network that has some, oldest first."""
     found: dict[str, list[dict[str, Any]]] = {}
     for batch in query.batches(network_ids):
-        wanted = sa.select(subnet).where(subnet.c.network_id.in_(batch)).order_by(subnet.c.created_at, subnet.c.id)
-        for row in connection.execute(wanted).mappings():
+        wanted = _WITH_NETWORK.where(subnet.c.network_id.in_(batch))
+        for row in connection.execute(wanted.order_by(subnet.c.created_at, subnet.c.id)).mappings():
             found.setdefault(row["network_id"], []).append(_object(row))
     return found
 
