@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,10 +16,15 @@ from netsched.model import addressing
 from netsched.model.principal import Principal
 from netsched.model.provider import ProviderSettings
 from netsched.model.query import Query
+from netsched.server.services.address_group import AddressGroupService
+from netsched.server.services.default_security_group_rule import DefaultSecurityGroupRuleService
 from netsched.server.services.floatingip import FloatingIPService
 from netsched.server.services.network import NetworkService
 from netsched.server.services.port import PortService
+from netsched.server.services.quota import Quotas
 from netsched.server.services.router import RouterService
+from netsched.server.services.security_group import SecurityGroupService
+from netsched.server.services.security_group_rule import SecurityGroupRuleService
 from netsched.server.services.subnet import SubnetService
 
 Object = dict[str, Any]
@@ -32,14 +38,20 @@ SLAAC: Object = {"ip_version": 6, "ipv6_ra_mode": "slaac", "ipv6_address_mode": 
 
 
 class Cloud:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, limits: Mapping[str, int] | None = None) -> None:
+        """`limits`: of each project, by kind of object; others have none."""
         self.database = database
+        quotas = Quotas(limits)
         segment.configure(database, ProviderSettings())
-        self.networks = NetworkService(database, ProviderSettings())
-        self.subnets = SubnetService(database, dhcp_agents_per_network=1)
-        self.ports = PortService(database)
-        self.routers = RouterService(database)
-        self.floatingips = FloatingIPService(database)
+        self.networks = NetworkService(database, ProviderSettings(), quotas)
+        self.subnets = SubnetService(database, dhcp_agents_per_network=1, quotas=quotas)
+        self.ports = PortService(database, quotas=quotas)
+        self.routers = RouterService(database, quotas=quotas)
+        self.floatingips = FloatingIPService(database, quotas=quotas)
+        self.groups = SecurityGroupService(database, quotas)
+        self.rules = SecurityGroupRuleService(database, quotas)
+        self.default_rules = DefaultSecurityGroupRuleService(database)
+        self.address_groups = AddressGroupService(database)
 
     def network(self, who: Principal = ADMIN, **attributes: Any) -> str:
         """The id of a new network."""

@@ -10,12 +10,13 @@ import sqlalchemy as sa
 from netsched import errors
 from netsched.db import presence, query
 from netsched.db.address import Taken, fixed_ip
-from netsched.db.port import DHCP_OWNER, note, port, router_of
+from netsched.db.port import DHCP_OWNER, note, note_member, port, router_of
 from netsched.db.port_change import write_addresses
 from netsched.db.transaction import Transaction
 from netsched.model import addressing, scope
 
 _OWNER = (port.c.device_owner, port.c.device_id)
+_TOLD = (*_OWNER, port.c.security_groups)
 _OUTSIDE = (addressing.GATEWAY_OWNER, addressing.FLOATINGIP_OWNER)
 
 
@@ -62,7 +63,7 @@ def leave_subnet(tx: Transaction, subnet: Mapping[str, Any]) -> None:
 
     Those are the service's own ports, and ports that made themselves an address. Raises SubnetInUse for any other.
     """
-    on_it = sa.select(port.c.id, port.c.network_id, *_OWNER).join(fixed_ip, fixed_ip.c.port_id == port.c.id)
+    on_it = sa.select(port.c.id, port.c.network_id, *_TOLD).join(fixed_ip, fixed_ip.c.port_id == port.c.id)
     on_it = on_it.where(fixed_ip.c.subnet_id == subnet["id"])
     routers, own = port.c.device_owner.in_(addressing.ROUTER_OWNERS), port.c.device_owner == DHCP_OWNER
     blocks = routers if addressing.is_auto(subnet) else sa.not_(own)
@@ -79,7 +80,7 @@ def join_subnet(tx: Transaction, subnet: Mapping[str, Any]) -> None:
     never = (*addressing.ROUTER_OWNERS, addressing.FLOATINGIP_OWNER)
     owned = sa.and_(port.c.network_id == subnet["network_id"], port.c.device_owner.not_in(never))
     joining = (
-        tx.execute(sa.select(port.c.id, port.c.network_id, port.c.mac_address, *_OWNER).where(owned)).mappings().all()
+        tx.execute(sa.select(port.c.id, port.c.network_id, port.c.mac_address, *_TOLD).where(owned)).mappings().all()
     )
     taken = [
         Taken(row["id"], row["network_id"], subnet["id"], addressing.eui64(subnet["cidr"], row["mac_address"]))
@@ -96,6 +97,7 @@ def _changed(tx: Transaction, rows: Sequence[sa.RowMapping], subnet_id: str) -> 
         tx.execute(sa.update(port).where(port.c.id.in_(batch)).values(standard))
     for row in rows:
         note(tx, row, "update")
+        note_member(tx, row["id"], row["security_groups"] or (), "update")
         router_id = router_of(row)
         if router_id is not None:
             its = scope.key("router", router_id)

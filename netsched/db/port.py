@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,6 +12,7 @@ from netsched import errors
 from netsched.db import base, query
 from netsched.db.address import fixed_ip
 from netsched.db.network import network
+from netsched.db.port_security_group import ports_in
 from netsched.db.query import Fields
 from netsched.db.transaction import Transaction
 from netsched.model import addressing, scope
@@ -40,6 +41,8 @@ port = sa.Table(
     sa.Column("binding_vif_details", base.Json, nullable=False),
     sa.Column("allowed_address_pairs", base.Json, nullable=True),  # null: none
     sa.Column("port_security_enabled", sa.Boolean, nullable=False, default=True, server_default=sa.true()),
+    # Ids, as in port_security_group.py. Null: made by a release without security groups, and not filtered.
+    sa.Column("security_groups", base.Json, nullable=True),
     # What makes a port ACTIVE, as agents report it (see port_status.py).
     sa.Column("wired", sa.Boolean, nullable=False, default=False, server_default=sa.false()),
     sa.Column("reserved", sa.Boolean, nullable=False, default=False, server_default=sa.false()),
@@ -106,6 +109,7 @@ FIELDS = Fields(
     columns=query.standard_fields(port) | {name: column for name, column in PLAIN.items() if name not in _JSON},
     conditions={
         "fixed_ips": _with_addresses,
+        "security_groups": lambda values: port.c.id.in_(ports_in(map(str, values))),
         "mac_address": lambda values: query.any_of(port.c.mac_address, [str(value).lower() for value in values]),
     }
     | {name: query.json_holds(column) for name, column in _SEARCHED.items()},
@@ -119,6 +123,15 @@ def note(tx: Transaction, row: query.Row, operation: str) -> None:
     if router_id is not None:
         scopes.append(scope.key("router", router_id))
     tx.log("port", row["id"], operation, *scopes)
+
+
+def note_member(tx: Transaction, port_id: str, group_ids: Iterable[str], operation: str) -> None:
+    """Log what members of these security groups are to know of a port: its addresses, or that it came or went.
+
+    Also where no rule names the group: then nobody holds the scope, and to find that out would cost more.
+    """
+    scopes = [scope.key("security_group_members", group_id) for group_id in group_ids]
+    tx.log("security_group_member", port_id, operation, *scopes)
 
 
 def router_of(row: query.Row) -> str | None:
@@ -136,7 +149,16 @@ def as_rest(row: query.Row, fixed_ips: Iterable[Mapping[str, str]]) -> dict[str,
         query.standard_attributes(row)
         | {name: row[column.name] for name, column in PLAIN.items()}
         | {"fixed_ips": [dict(ip) for ip in addresses], "allowed_address_pairs": _pairs(row)}
+        | {"security_groups": list(row["security_groups"] or ())}
     )
+
+
+def as_content(row: query.Row, fixed_ips: Iterable[Mapping[str, str]]) -> dict[str, Any]:
+    """As agents get it: without `security_groups`, a port is not filtered; with none, nothing passes."""
+    item = as_rest(row, fixed_ips)
+    if row["security_groups"] is None:
+        del item["security_groups"]
+    return item
 
 
 def _pairs(row: query.Row) -> list[dict[str, str]]:
@@ -160,11 +182,17 @@ def by_ids(connection: sa.Connection, ids: Iterable[str]) -> dict[str, dict[str,
     return {item["id"]: item for batch in query.batches(ids) for item in where(connection, port.c.id.in_(batch))}
 
 
+def content_by_ids(connection: sa.Connection, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """As `by_ids`, for agents."""
+    found = (item for some in query.batches(ids) for item in where(connection, port.c.id.in_(some), as_content))
+    return {item["id"]: item for item in found}
+
+
 def in_networks(connection: sa.Connection, network_ids: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
-    """The ports of each network that has some."""
+    """The ports of each network that has some, for agents."""
     found: dict[str, list[dict[str, Any]]] = {}
     for batch in query.batches(network_ids):
-        for item in where(connection, port.c.network_id.in_(batch)):
+        for item in where(connection, port.c.network_id.in_(batch), as_content):
             found.setdefault(item["network_id"], []).append(item)
     return found
 
@@ -174,12 +202,19 @@ def get(connection: sa.Connection, port_id: str, visible_to: str | None = None) 
     return query.only(list_(connection, query.by_id(port_id, visible_to)), errors.PortNotFound, port_id)
 
 
-def where(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> list[dict[str, Any]]:
+def where(
+    connection: sa.Connection, condition: sa.ColumnElement[bool], form: Callable[..., dict[str, Any]] = as_rest
+) -> list[dict[str, Any]]:
     """The ports for which a condition on `port` holds."""
-    return _read(connection, sa.select(port.c.id).where(condition).subquery(), [port.c.id])
+    return _read(connection, sa.select(port.c.id).where(condition).subquery(), [port.c.id], form)
 
 
-def _read(connection: sa.Connection, page: sa.Subquery, order: Sequence[Any]) -> list[dict[str, Any]]:
+def _read(
+    connection: sa.Connection,
+    page: sa.Subquery,
+    order: Sequence[Any],
+    form: Callable[..., dict[str, Any]] = as_rest,
+) -> list[dict[str, Any]]:
     """Ports and addresses come in one statement, so that a port never appears without its addresses."""
     statement = (
         sa.select(port, fixed_ip.c.subnet_id, fixed_ip.c.ip_address)
@@ -193,4 +228,4 @@ def _read(connection: sa.Connection, page: sa.Subquery, order: Sequence[Any]) ->
         rows[row["id"]] = row
         here = {"subnet_id": row["subnet_id"], "ip_address": row["ip_address"]}
         addresses.setdefault(row["id"], []).extend([here] if row["subnet_id"] else [])
-    return [as_rest(row, addresses[key]) for key, row in rows.items()]
+    return [form(row, addresses[key]) for key, row in rows.items()]

@@ -14,8 +14,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from netsched.db import base, presence, query
+from netsched.db import base, group_presence, presence, query, security_group_use
 from netsched.db.agent import agent, agent_beat, judged
+from netsched.db.group_presence import Presence, References
 from netsched.db.network import network
 from netsched.db.port import note, port
 from netsched.db.transaction import Repeat, Transaction
@@ -39,27 +40,47 @@ def prepare(tx: Transaction, rows: Iterable[dict[str, Any]], reaches: Mapping[st
         row |= {"binding_vif_type": plug.vif_type, "binding_vif_details": plug.details}
 
 
-def arrive(tx: Transaction, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Rows of `port` have been written: those on a bridge are there from now on. Three statements, if there are any."""
-    presence.count(tx, _counted((row, 1) for row in rows))
+def arrive(tx: Transaction, rows: Iterable[Mapping[str, Any]], references: Mapping[str, References]) -> None:
+    """Rows of `port` have been written: those on a bridge are there from now on. Five statements, if there are any.
+
+    `references`: of all their security groups.
+    """
+    _count(tx, [(row, 1) for row in rows], references)
 
 
 def depart(tx: Transaction, ports: Iterable[Mapping[str, Any]]) -> None:
-    """Ports in the REST format, locked by the caller, are deleted in this transaction. It costs what `arrive` does."""
-    presence.count(tx, _counted((_as_row(item), -1) for item in ports))
+    """Ports in the REST format, locked by the caller, are deleted in this transaction. It costs one more than `arrive`
+    does."""
+    _count(tx, [(_as_row(item), -1) for item in ports])
 
 
-def replug(tx: Transaction, before: Mapping[str, Any], host: str, vnic_type: str) -> dict[str, Any]:
-    """Decide for one port, locked by the caller, that gets this host and VNIC type: the columns to write.
+def change(
+    tx: Transaction, before: Mapping[str, Any], changes: Mapping[str, Any], groups: Sequence[str] | None
+) -> dict[str, Any]:
+    """What a change of one port, locked by the caller, changes on hosts: the columns to write.
 
-    `before` is the port in the REST API's format. What is on the host counts at once.
+    `before` is the port in the REST API's format; `groups` its security groups from now on, None for the same.
     """
+    old = _as_row(before)
+    grouped = old if groups is None else old | {"security_groups": groups}
+    if "binding:host_id" in changes or "binding:vnic_type" in changes:
+        wanted = {name: changes.get(name, before[name]) for name in ("binding:host_id", "binding:vnic_type")}
+        return _replug(tx, before, grouped, *wanted.values())
+    _count(tx, [(old, -1), (grouped, 1)])
+    return {}
+
+
+def _replug(
+    tx: Transaction, before: Mapping[str, Any], grouped: Mapping[str, Any], host: str, vnic_type: str
+) -> dict[str, Any]:
+    """Decide for one port that gets this host and VNIC type. What is on the host counts at once."""
     reach = _reaches(tx, [before["network_id"]])[before["network_id"]]
     old = _as_row(before)
     agents = l2_agents(tx.connection, [host] if host else [])
     plug = model.decide(host, vnic_type, reach, agents.get(host), _there(old, host))
-    new = old | {"binding_host_id": host, "binding_vnic_type": vnic_type, **_columns(plug)}
-    presence.count(tx, _counted([(old, -1), (new, 1)]))
+    placed = {"binding_host_id": host, "binding_vnic_type": vnic_type, **_columns(plug)}
+    new = old | placed
+    _count(tx, [(old, -1), ({**grouped, **placed}, 1)])
     changed = {name: value for name, value in new.items() if value != old[name]}
     return changed | ({} if _stays(old, new) else UNWIRED)
 
@@ -107,7 +128,7 @@ def _move(tx: Transaction, where: sa.ColumnElement[bool], host_of: Callable[[Map
     for batch in query.batches(changes):
         _write(tx, batch)
     if changes:
-        presence.count(tx, _counted([pair for one in changes for pair in ((one.row, -1), (one.after, 1))]))
+        _count(tx, [pair for one in changes for pair in ((one.row, -1), (one.after, 1))])
     for one in changes:
         note(tx, one.row, "update")
     return {row["id"] for row in rows}
@@ -126,7 +147,7 @@ class _Change:
 
 def _read(tx: Transaction, where: sa.ColumnElement[bool]) -> list[dict[str, Any]]:
     """The ports, locked in one order, each with `reach`, the segment of its network, and `agents_around`."""
-    names = ("id", "network_id", "device_owner", "device_id", "binding_host_id", "binding_vnic_type")
+    names = ("id", "network_id", "device_owner", "device_id", "security_groups", "binding_host_id", "binding_vnic_type")
     columns = [port.c[name] for name in (*names, "binding_vif_type", "binding_vif_details")]
     # Subqueries, since what is joined would be locked too.
     of_network = [
@@ -210,17 +231,32 @@ def _reach(network_type: str | None, physical_network: str) -> str | None:
 
 def _as_row(item: Mapping[str, Any]) -> dict[str, Any]:
     names = ("binding:host_id", "binding:vnic_type", "binding:vif_type", "binding:vif_details")
-    return {"network_id": item["network_id"]} | {name.replace(":", "_"): item[name] for name in names}
+    same = {name: item[name] for name in ("network_id", "security_groups")}
+    return same | {name.replace(":", "_"): item[name] for name in names}
 
 
 def _columns(plug: Plug) -> dict[str, Any]:
     return {"binding_vif_type": plug.vif_type, "binding_vif_details": plug.details}
 
 
-def _counted(ports: Iterable[tuple[Mapping[str, Any], int]]) -> Counter[presence.At]:
-    """How many more ports each network has on each host."""
-    counts: Counter[presence.At] = Counter()
+def _count(
+    tx: Transaction,
+    ports: Sequence[tuple[Mapping[str, Any], int]],
+    references: Mapping[str, References] | None = None,
+) -> None:
+    """Ports came to bridges of hosts (1) or left them (-1): what L2 agents get and lose by it.
+
+    `references` of their security groups are read where they are not given and wanted.
+    """
+    networks: Counter[presence.At] = Counter()
+    groups: Counter[tuple[str, tuple[str, ...]]] = Counter()
     for row, number in ports:
         if row["binding_vif_type"] == model.BRIDGE:
-            counts[row["network_id"], row["binding_host_id"]] += number
-    return counts
+            networks[row["network_id"], row["binding_host_id"]] += number
+            groups[row["binding_host_id"], tuple(row["security_groups"] or ())] += number
+    grants = presence.count(tx, networks)
+    members = [Presence(host, ids, number) for (host, ids), number in groups.items() if ids and number]
+    if members:
+        ids = {group_id for one in members for group_id in one.group_ids}
+        grants.add(group_presence.count(tx, members, references or security_group_use.references(tx, ids)))
+    presence.grant(tx, grants.held, grants.lost)

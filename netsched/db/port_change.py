@@ -10,10 +10,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from netsched import errors
-from netsched.db import address, floatingip, port_binding, port_status, query, wish
+from netsched.db import address, floatingip, port_binding, port_groups, port_status, query, wish
 from netsched.db import subnet as subnets
 from netsched.db.address import Taken, fixed_ip
-from netsched.db.port import PLAIN, as_rest, by_ids, get, note, port
+from netsched.db.port import PLAIN, as_rest, by_ids, get, note, note_member, port
 from netsched.db.transaction import Transaction
 from netsched.model.permission import Permit, anyone
 
@@ -24,8 +24,10 @@ _DEFAULTS: dict[str, Any] = {
     "binding:vnic_type": "normal", "binding:profile": {}, "binding:vif_type": "unbound", "binding:vif_details": {},
     "port_security_enabled": True,
 }  # fmt: skip
+MEMBERS_KNOW = ("fixed_ips", "mac_address", "allowed_address_pairs")  # of each other, in a security group
 _CHANGEABLE = (
     "name", "description", "admin_state_up", "device_id", "device_owner", "binding:profile", "port_security_enabled",
+    "tags",
 )  # fmt: skip
 
 
@@ -41,9 +43,10 @@ def insert_many(
     `ports` hold attributes of the REST API; network_id is required. Without mac_address one is made up, without
     fixed_ips addresses are allocated (see wish.py). Raises NetworkNotFound (also for a network that the project
     `visible_to` may not see), ExternalNetworkNotForPorts, what `permit` raises, MacAddressInUse,
-    IpAddressAlreadyAllocated, IpAddressGenerationFailure, InvalidIpForSubnet, InvalidIpForNetwork, InvalidInput.
+    IpAddressAlreadyAllocated, IpAddressGenerationFailure, InvalidIpForSubnet, InvalidIpForNetwork, InvalidInput,
+    SecurityGroupNotFound, PortSecurityAndIPRequiredForSecurityGroups.
     """
-    networks = subnets.surroundings(tx, [wanted["network_id"] for wanted in ports])
+    networks = subnets.surroundings(tx, [wanted["network_id"] for wanted in ports], visible_to)
     for position, wanted in enumerate(ports):
         around = networks.get(wanted["network_id"])
         if around is None or not around.visible_to(visible_to):
@@ -52,11 +55,13 @@ def insert_many(
             raise errors.ExternalNetworkNotForPorts(id=around.id)
         permit(position, around.project_id)
     rows = [_row(tx, {"port_security_enabled": _secured(one, networks), **one}) for one in ports]
+    references = port_groups.give(tx, rows, ports)
     _give_macs(tx, rows, mac_base)
     wishes = []
     for row, wanted in zip(rows, ports, strict=True):
         wishes += wish.for_new(_owner(row), wanted.get("fixed_ips"), networks[row["network_id"]])
     taken = address.allocate(tx, wishes)
+    subnets.hold_grants(tx, networks.values(), visible_to)
     by_port = defaultdict(list)
     for one in taken:
         by_port[one.port_id].append({"subnet_id": one.subnet_id, "ip_address": one.ip_address})
@@ -66,9 +71,11 @@ def insert_many(
     for batch in query.batches(rows):
         query.guarded(tx, sa.insert(port).values(batch))
     write_addresses(tx, taken)
-    port_binding.arrive(tx, rows)
+    port_groups.write(tx, rows)
+    port_binding.arrive(tx, rows, references)
     for row in rows:
         note(tx, row, "create")
+        note_member(tx, row["id"], row["security_groups"], "create")
     return [as_rest(row, by_port[row["id"]]) for row in rows]
 
 
@@ -174,7 +181,8 @@ def update(
     if_match: int | None = None,
     visible_to: str | None = None,
 ) -> dict[str, Any]:
-    """Change a port. Raises PortNotFound, RevisionNumberConstraintFailed, and what `insert_many` raises of addresses.
+    """Change a port. Raises PortNotFound, RevisionNumberConstraintFailed, what `insert_many` raises of addresses and
+    security groups, and PortSecurityPortHasSecurityGroup.
 
     Addresses that stay are not touched. What the old MAC made of a prefix goes with it.
     """
@@ -192,12 +200,15 @@ def update(
         raise errors.MacAddressInUse(network_id=before["network_id"], mac_address=after["mac_address"])
     if new_mac or "fixed_ips" in changes:
         after |= _change_addresses(tx, before, before | after, changes.get("fixed_ips"))
-    if "binding:host_id" in changes or "binding:vnic_type" in changes:
-        wanted = {name: changes.get(name, before[name]) for name in ("binding:host_id", "binding:vnic_type")}
-        after |= port_binding.replug(tx, before, *wanted.values())
+    groups = port_groups.change(tx, before, changes, visible_to)
+    after |= port_binding.change(tx, before, changes, groups)
+    if groups is not None:
+        after["security_groups"] = groups
     if new_mac or len(after) > 1:
         query.guarded(tx, sa.update(port).where(port.c.id == port_id).values(after))
     note(tx, before, "update")
+    if groups is not None or any(name in changes for name in MEMBERS_KNOW):
+        note_member(tx, port_id, {*before["security_groups"], *(groups or ())}, "update")
     return by_ids(tx.connection, [port_id])[port_id]
 
 
@@ -278,4 +289,5 @@ def _delete(
         address.release(tx, subnets.by_ids(tx.connection, subnet_ids), addresses)
     for item in gone.values():
         note(tx, item, "delete")
+        note_member(tx, item["id"], item["security_groups"], "delete")
     return gone

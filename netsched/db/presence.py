@@ -11,8 +11,9 @@ from collections.abc import Collection, Mapping
 
 import sqlalchemy as sa
 
-from netsched.db import base, interest, query
+from netsched.db import base, group_presence, interest, query
 from netsched.db.agent import agent
+from netsched.db.group_presence import Grants
 from netsched.db.transaction import Transaction
 from netsched.model import kinds, scope
 
@@ -30,20 +31,22 @@ CAUSE = "host"
 At = tuple[str, str]  # (network id, host)
 
 
-def count(tx: Transaction, deltas: Mapping[At, int]) -> None:
-    """Add to the number of ports of each network on each host; the hosts' L2 agents get and lose the networks by it.
+def count(tx: Transaction, deltas: Mapping[At, int]) -> Grants:
+    """Add to the number of ports of each network on each host; what L2 agents get and lose by it, to be granted.
 
-    No statement when nothing changes, three for up to 1,000 pairs, less one when nobody gets or loses a network. Rows
-    are written in one order, so that those who write the same ones wait for each other instead of in a circle.
+    No statement when nothing changes, two for up to 1,000 pairs. Rows are written in one order, so that those who write
+    the same ones wait for each other instead of in a circle.
     """
+    grants = Grants([], [])
     for batch in query.batches(sorted(at for at, delta in deltas.items() if delta)):
         rows = [{"network_id": at[0], "host": at[1], "ports": deltas[at], "epoch": 1} for at in batch]
         returns = presence.c.epoch + sa.case((presence.c.ports <= 0, 1), else_=0)
         base.upsert(tx.connection, presence, rows, epoch=returns, ports=lambda new: presence.c.ports + new.ports)
-        _settle(tx, {at: deltas[at] for at in batch})
+        grants.add(_settle(tx, {at: deltas[at] for at in batch}))
+    return grants
 
 
-def _settle(tx: Transaction, deltas: Mapping[At, int]) -> None:
+def _settle(tx: Transaction, deltas: Mapping[At, int]) -> Grants:
     held, lost = [], []
     for row in tx.execute(_with_agents(_are(deltas))):
         entry = (row.agent_id, scope.key("network", row.network_id), row.epoch)
@@ -51,24 +54,26 @@ def _settle(tx: Transaction, deltas: Mapping[At, int]) -> None:
             lost.append(entry)
         elif row.ports <= deltas[row.network_id, row.host]:
             held.append(entry)
-    _grant(tx, held, lost)
+    return Grants(held, lost)
 
 
 def restore(tx: Transaction, agents: Mapping[str, str]) -> None:
     """Make the interests of these L2 agents (host by id) what is there, for agents that came after the ports.
 
-    Two statements, and two more for what they lack and what they hold in vain.
+    Three statements, and two more for what they lack and what they hold in vain.
     """
     by_host = {host: agent_id for agent_id, host in agents.items()}
     order = (presence.c.network_id, presence.c.host)
     here = presence.c.host.in_(sorted(by_host))
     rows = tx.execute(sa.select(presence).where(here, presence.c.ports > 0).order_by(*order).with_for_update())
     wanted = {(by_host[row.host], scope.key("network", row.network_id)): row.epoch for row in rows}
+    for key, host, epoch in group_presence.on_hosts(tx, by_host):
+        wanted[by_host[host], key] = epoch
     table = interest.interest
     own = (table.c.agent_id.in_(sorted(agents)), table.c.cause == CAUSE, table.c.state == interest.HELD)
     rows = tx.execute(sa.select(table.c.agent_id, table.c.scope, table.c.epoch).where(*own))
     held = {(row.agent_id, row.scope): row.epoch for row in rows}
-    _grant(tx, [(*key, epoch) for key, epoch in wanted.items() if held.get(key) != epoch], [])
+    grant(tx, [(*key, epoch) for key, epoch in wanted.items() if held.get(key) != epoch], [])
     interest.release(tx, [key for key in held if key not in wanted])
 
 
@@ -78,7 +83,8 @@ def forget(tx: Transaction, network_id: str) -> None:
     tx.execute(sa.update(interest.interest).where(*held).values(state=interest.RELEASED, behind_since=base.now()))
 
 
-def _grant(tx: Transaction, held: list[tuple[str, str, int]], lost: list[tuple[str, str, int]]) -> None:
+def grant(tx: Transaction, held: list[tuple[str, str, int]], lost: list[tuple[str, str, int]]) -> None:
+    """L2 agents hold and lose these (agent id, scope, epoch), which is what is on their hosts."""
     for batch in query.batches(held):
         interest.grant(tx, batch, lost, CAUSE)
         lost = []

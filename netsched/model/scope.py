@@ -10,6 +10,10 @@ MEMBERS: dict[str, tuple[str, ...]] = {
     "network": ("network", "subnet", "port"),
     # A router's networks and subnets are those on which it has a port, the external one too.
     "router": ("router", "network", "subnet", "port", "floatingip"),
+    "security_group": ("security_group", "security_group_rule"),
+    # What rules name is a scope of its own: who has ports in a group knows members of others, and seldom of that one.
+    "security_group_members": ("security_group_member",),
+    "address_group": ("address_group",),
 }
 
 

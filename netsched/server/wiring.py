@@ -58,10 +58,12 @@ from netsched.server.policies.enforcer import Policy
 from netsched.server.readers import readers
 from netsched.server.services import health
 from netsched.server.services import trust as trusts
+from netsched.server.services.address_group import AddressGroupService
 from netsched.server.services.address_scope import AddressScopeService
 from netsched.server.services.addresses import FloatingIpPoolService, IpAvailabilityService
 from netsched.server.services.agent import AgentService
 from netsched.server.services.brake import BrakeService
+from netsched.server.services.default_security_group_rule import DefaultSecurityGroupRuleService
 from netsched.server.services.delivery import DeliveryService
 from netsched.server.services.floatingip import FloatingIPService
 from netsched.server.services.health import HealthService
@@ -75,6 +77,8 @@ from netsched.server.services.rbac_policy import RbacPolicyService
 from netsched.server.services.reading import Source, own_scope
 from netsched.server.services.router import RouterService
 from netsched.server.services.scheduling import SchedulingService
+from netsched.server.services.security_group import SecurityGroupService
+from netsched.server.services.security_group_rule import SecurityGroupRuleService
 from netsched.server.services.status import StatusService
 from netsched.server.services.subnet import SubnetService
 from netsched.server.services.subnetpool import SubnetPoolService
@@ -198,6 +202,10 @@ class Server:
             floatingip_pool=FloatingIpPoolService(database),
             subnetpool=SubnetPoolService(database, quotas),
             address_scope=AddressScopeService(database),
+            security_group=SecurityGroupService(database, quotas),
+            security_group_rule=SecurityGroupRuleService(database, quotas),
+            default_security_group_rule=DefaultSecurityGroupRuleService(database),
+            address_group=AddressGroupService(database),
         )
         return make_app(services, settings.api, policy, self._authenticator, netsched.__version__)
 

@@ -144,6 +144,7 @@ class Port(Resource):
     extra_dhcp_opts: Annotated[DhcpOptions, LISTED] = []
     allowed_address_pairs: Annotated[AddressPairs, Attr(post=True, put=True, filter=False, sort=False)] = []
     port_security_enabled: Annotated[types.Boolean, WRITABLE]
+    security_groups: Annotated[list[types.Uuid] | None, LISTED]
     binding_host_id: Annotated[types.Host, Attr(post=True, put=True, name="binding:host_id")] = ""
     binding_vnic_type: Annotated[types.VnicType, Attr(post=True, put=True, name="binding:vnic_type")] = "normal"
     binding_profile: Annotated[types.Profile, Attr(post=True, put=True, sort=False, name="binding:profile")] = {}

@@ -22,10 +22,12 @@ from netsched.server.api.app import ApiSettings, make_app
 from netsched.server.api.hooks import Authenticator, NoAuth
 from netsched.server.api.services import Services
 from netsched.server.policies.enforcer import Policy
+from netsched.server.services.address_group import AddressGroupService
 from netsched.server.services.address_scope import AddressScopeService
 from netsched.server.services.addresses import FloatingIpPoolService, IpAvailabilityService
 from netsched.server.services.agent import AgentService
 from netsched.server.services.brake import BrakeService
+from netsched.server.services.default_security_group_rule import DefaultSecurityGroupRuleService
 from netsched.server.services.floatingip import FloatingIPService
 from netsched.server.services.health import Found, HealthService
 from netsched.server.services.heartbeat import agent_id
@@ -36,6 +38,8 @@ from netsched.server.services.quota import Quotas, QuotaService
 from netsched.server.services.rbac_policy import RbacPolicyService
 from netsched.server.services.router import RouterService
 from netsched.server.services.scheduling import SchedulingService, SchedulingSettings
+from netsched.server.services.security_group import SecurityGroupService
+from netsched.server.services.security_group_rule import SecurityGroupRuleService
 from netsched.server.services.status import StatusService
 from netsched.server.services.subnet import SubnetService
 from netsched.server.services.subnetpool import SubnetPoolService
@@ -89,6 +93,10 @@ class Api:
             floatingip_pool=FloatingIpPoolService(database),
             subnetpool=SubnetPoolService(database, quotas),
             address_scope=AddressScopeService(database),
+            security_group=SecurityGroupService(database, quotas),
+            security_group_rule=SecurityGroupRuleService(database, quotas),
+            default_security_group_rule=DefaultSecurityGroupRuleService(database),
+            address_group=AddressGroupService(database),
         )
         self.services = dataclasses.replace(services, **(replace or {}))
         self.policy = _policy(policy_file)

@@ -20,6 +20,10 @@ class Reads(Protocol):
     def get(self, principal: Principal, id: str) -> Object: ...
 
 
+class Lists(Protocol):
+    def list(self, principal: Principal, query: Query) -> list[Object]: ...
+
+
 class Updates(Reads, Protocol):
     def update(self, principal: Principal, id: str, changes: Object, if_match: int | None) -> Object: ...
 
@@ -42,6 +46,20 @@ class Routers(Crud, Protocol):
     def add_routes(self, principal: Principal, id: str, routes: list[Any]) -> Object: ...
 
     def remove_routes(self, principal: Principal, id: str, routes: list[Any]) -> Object: ...
+
+
+class SubnetPools(Crud, Protocol):
+    def add_prefixes(self, principal: Principal, id: str, prefixes: list[str]) -> list[str]: ...
+
+    def remove_prefixes(self, principal: Principal, id: str, prefixes: list[str]) -> list[str]: ...
+
+    def onboard(self, principal: Principal, id: str, network_id: str) -> list[Object]: ...
+
+
+class AddressGroups(Crud, Protocol):
+    def add_addresses(self, principal: Principal, id: str, addresses: list[str]) -> Object: ...
+
+    def remove_addresses(self, principal: Principal, id: str, addresses: list[str]) -> Object: ...
 
 
 class Scheduling(Protocol):
@@ -134,3 +152,12 @@ class Services:
     health: Health
     metrics: Metrics
     quotas: Quotas
+    rbac_policy: Crud
+    ip_availability: Reads
+    floatingip_pool: Lists
+    subnetpool: SubnetPools
+    address_scope: Crud
+    security_group: Crud
+    security_group_rule: Crud
+    default_security_group_rule: Crud
+    address_group: AddressGroups

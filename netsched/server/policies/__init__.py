@@ -16,6 +16,7 @@ import itertools
 from oslo_policy import policy
 
 from netsched.server.policies import (
+    address_group,
     address_scope,
     addresses,
     agent,
@@ -27,6 +28,7 @@ from netsched.server.policies import (
     quota,
     rbac_policy,
     router,
+    security_group,
     subnet,
     subnetpool,
 )
@@ -34,6 +36,6 @@ from netsched.server.policies import (
 
 def list_rules() -> list[policy.RuleDefault]:
     """All rules, for oslopolicy-sample-generator and for `enforcer.Policy`."""
-    pools = (subnetpool, address_scope)
+    pools, security = (subnetpool, address_scope), (security_group, address_group)
     modules = (base, network, subnet, port, quota, router, floatingip, agent, availability_zone, addresses, rbac_policy)
-    return list(itertools.chain.from_iterable(module.RULES for module in (*modules, *pools)))
+    return list(itertools.chain.from_iterable(module.RULES for module in (*modules, *pools, *security)))

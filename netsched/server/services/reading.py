@@ -78,6 +78,31 @@ class Borrowed:
         }
 
 
+@dataclass(frozen=True)
+class Shared:
+    """Objects that are in several scopes at once and name them, by `scopes`. `hidden` as in Owned."""
+
+    by_ids: ByIds
+    in_scopes: InScopes
+    scopes: Callable[[Object], Collection[str]]
+    hidden: tuple[str, ...] = ()
+
+    def whole(self, connection: Any, scope_ids: Sequence[str]) -> dict[str, list[Object]]:
+        found = self.in_scopes(connection, scope_ids)
+        return {scope_id: [_without(one, self.hidden) for one in some] for scope_id, some in found.items()}
+
+    def some(self, connection: Any, wanted: Mapping[str, Collection[str]]) -> dict[str, dict[str, Object]]:
+        found = self.by_ids(connection, sorted({id_ for ids in wanted.values() for id_ in ids}))
+        return {
+            scope_id: {
+                id_: _without(found[id_], self.hidden)
+                for id_ in ids
+                if id_ in found and scope_id in self.scopes(found[id_])
+            }
+            for scope_id, ids in wanted.items()
+        }
+
+
 def own_scope(source: Source) -> Owned:
     """The reader of a kind whose objects are scopes themselves."""
     return Owned(source.by_ids, source.in_scopes)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import functools
 
-from netsched.server.api import openapi, waiting
-from netsched.server.api.collection import Collection
+from netsched.server.api import openapi, tags, waiting
+from netsched.server.api.collection import Collection, Listed, Shown
 from netsched.server.api.routing import Route
 from netsched.server.api.services import Scheduling, Services
 from netsched.server.api.v2 import (
+    address_group,
     agent,
     brake,
     delivery,
@@ -19,22 +20,33 @@ from netsched.server.api.v2 import (
     quota,
     router,
     router_agents,
+    subnetpool,
     version,
 )
 from netsched.server.api.v2.availability_zone import AvailabilityZones
 from netsched.server.api.v2.hosted import Hosted, Words
 from netsched.server.api.v2.on_network import OnNetwork
 from netsched.server.api.v2.port import Ports
+from netsched.server.api.v2.rbac_policy import RbacPolicies
+from netsched.server.api.v2.security_group import FROM_SECURITY_GROUP
+from netsched.wire.address_group import ADDRESS_GROUP
+from netsched.wire.address_scope import ADDRESS_SCOPE
+from netsched.wire.addresses import FLOATINGIP_POOL, NETWORK_IP_AVAILABILITY
 from netsched.wire.agent import AGENT
 from netsched.wire.availability_zone import AVAILABILITY_ZONE
+from netsched.wire.default_security_group_rule import DEFAULT_SECURITY_GROUP_RULE
 from netsched.wire.floatingip import FLOATINGIP
 from netsched.wire.network import NETWORK
 from netsched.wire.port import PORT
+from netsched.wire.rbac_policy import RBAC_POLICY
 from netsched.wire.router import ROUTER
+from netsched.wire.security_group import SECURITY_GROUP, SECURITY_GROUP_RULE
 from netsched.wire.subnet import SUBNET
+from netsched.wire.subnetpool import SUBNETPOOL
 
 V2 = "/v2.0"
-WAITED = ("networks", "subnets", "ports", "routers", "floatingips")  # changes of these can be waited for
+# Changes of these can be waited for.
+WAITED = ("networks", "subnets", "ports", "routers", "floatingips", "security-group", "address-groups")
 
 
 def routes(services: Services, max_limit: int, release: str, open_metrics: bool = False) -> list[Route]:
@@ -43,8 +55,11 @@ def routes(services: Services, max_limit: int, release: str, open_metrics: bool 
     table = [
         *_about_itself(documents, probes),
         *_networks(services, max_limit),
+        *_pools(services, max_limit),
         *_routers(services, max_limit),
         *_agents(services, max_limit),
+        *_security(services, max_limit),
+        *_sharing(services, max_limit),
         *_quotas(services),
         *_operation(services),
     ]
@@ -80,6 +95,20 @@ def _networks(services: Services, max_limit: int) -> list[Route]:
         Route("GET", f"{V2}/networks/{{id}}/delivery", behind.delivery, behind.operation),
         *_verbs("subnets", OnNetwork(SUBNET, services.subnet, max_limit), of_subnet),
         *_verbs("ports", Ports(services.port, services.network, max_limit), openapi.Resource(PORT)),
+    ]
+
+
+def _pools(services: Services, max_limit: int) -> list[Route]:
+    """Where subnets' addresses come from."""
+    pools = subnetpool.SubnetPoolCollection(services.subnetpool, max_limit)
+    scopes = Collection(ADDRESS_SCOPE, services.address_scope, max_limit)
+    one = f"{V2}/subnetpools/{{id}}"
+    return [
+        *_verbs("subnetpools", pools, openapi.Resource(SUBNETPOOL, after_create=subnetpool.LINKS)),
+        Route("PUT", f"{one}/add_prefixes", pools.add_prefixes, subnetpool.ADD),
+        Route("PUT", f"{one}/remove_prefixes", pools.remove_prefixes, subnetpool.REMOVE),
+        Route("PUT", f"{one}/onboard_network_subnets", pools.onboard, subnetpool.ONBOARD),
+        *_verbs("address-scopes", scopes, openapi.Resource(ADDRESS_SCOPE)),
     ]
 
 
@@ -136,6 +165,37 @@ def _quotas(services: Services) -> list[Route]:
     ]
 
 
+def _security(services: Services, max_limit: int) -> list[Route]:
+    """What may pass."""
+    groups = Collection(SECURITY_GROUP, services.security_group, max_limit)
+    rules = Collection(SECURITY_GROUP_RULE, services.security_group_rule, max_limit)
+    defaults = Collection(DEFAULT_SECURITY_GROUP_RULE, services.default_security_group_rule, max_limit)
+    addresses = address_group.AddressGroupCollection(services.address_group, max_limit)
+    one = f"{V2}/address-groups/{{id}}"
+    return [
+        *_verbs("security-groups", groups, openapi.Resource(SECURITY_GROUP, after_create=FROM_SECURITY_GROUP)),
+        *_verbs("security-group-rules", rules, openapi.Resource(SECURITY_GROUP_RULE)),
+        *_verbs("default-security-group-rules", defaults, openapi.Resource(DEFAULT_SECURITY_GROUP_RULE)),
+        *_verbs("address-groups", addresses, openapi.Resource(ADDRESS_GROUP, after_create=address_group.LINKS)),
+        Route("PUT", f"{one}/add_addresses", addresses.add_addresses, address_group.ADD),
+        Route("PUT", f"{one}/remove_addresses", addresses.remove_addresses, address_group.REMOVE),
+    ]
+
+
+def _sharing(services: Services, max_limit: int) -> list[Route]:
+    """Who may use what is others', and how much there is of it."""
+    policies = RbacPolicies(RBAC_POLICY, services.rbac_policy, max_limit)
+    available = Shown(NETWORK_IP_AVAILABILITY, services.ip_availability, max_limit)
+    pools = Listed(FLOATINGIP_POOL, services.floatingip_pool, max_limit)
+    of_network = openapi.Resource(NETWORK_IP_AVAILABILITY)
+    return [
+        *_verbs("rbac-policies", policies, openapi.Resource(RBAC_POLICY)),
+        Route("GET", f"{V2}/network-ip-availabilities", available.list, of_network.list),
+        Route("GET", f"{V2}/network-ip-availabilities/{{id}}", available.show, of_network.show),
+        Route("GET", f"{V2}/floatingip_pools", pools.list, openapi.Resource(FLOATINGIP_POOL).list),
+    ]
+
+
 def _operation(services: Services) -> list[Route]:
     """What is netsched's own."""
     operators = operator.Operators(services.status)
@@ -157,6 +217,21 @@ def _verbs(plural: str, collection: Collection, described: openapi.Resource) -> 
         Route("GET", f"{path}/{{id}}", collection.show, described.show),
         Route("PUT", f"{path}/{{id}}", collection.update, described.update),
         Route("DELETE", f"{path}/{{id}}", collection.delete, described.delete),
+        *(_tags(f"{path}/{{id}}/tags", collection) if "tags" in collection.definition.attributes else ()),
+    ]
+
+
+def _tags(path: str, collection: Collection) -> list[Route]:
+    """`path`: of all tags of one object."""
+    tagged, described = tags.Tags(*collection.parts), tags.Described(collection.definition.name)
+    return [
+        Route("GET", path, tagged.list_tags, described.list),
+        Route("PUT", path, tagged.replace, described.replace),
+        Route("POST", path, tagged.add_many, described.create),
+        Route("DELETE", path, tagged.clear, described.clear),
+        Route("GET", f"{path}/{{tag}}", tagged.check, described.check),
+        Route("PUT", f"{path}/{{tag}}", tagged.add, described.add),
+        Route("DELETE", f"{path}/{{tag}}", tagged.remove, described.remove),
     ]
 
 
