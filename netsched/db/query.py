@@ -25,6 +25,7 @@ Values = Sequence[Any]
 Row = Mapping[str, Any] | sa.RowMapping
 
 BATCH = 1000  # ids or rows in one statement: SQLite takes 32,766 parameters
+TAGS = ("tags", "tags-any", "not-tags", "not-tags-any")  # filters of whatever has tags
 _TRUE = {"true", "1", "yes", "on", "t"}
 _FALSE = {"false", "0", "no", "off", "f"}
 
@@ -130,6 +131,10 @@ def _behind(keys: list[tuple[sa.ColumnElement[Any], bool]], values: Sequence[Any
 
 
 def _condition(fields: Fields, name: str, values: Values) -> Condition:
+    if name in TAGS and "tags" in fields.table.c:
+        return _tagged(fields.table.c.tags, name, values)
+    if name == "changed_since" and "updated_at" in fields.table.c:
+        return sa.and_(*[fields.table.c.updated_at >= _time(name, value) for value in values])
     if name in fields.conditions:
         return fields.conditions[name](values)
     if name not in fields.columns:
@@ -155,17 +160,29 @@ def any_of(column: sa.ColumnElement[Any], values: Values) -> Condition:
 
 def json_holds(column: sa.Column[Any]) -> Callable[[Values], Condition]:
     """A list or object in JSON: any of the elements; of objects, `key=value`. Scans: there is nothing to index."""
-    text = sa.type_coerce(column, sa.Text)
 
     def condition(values: Values) -> Condition:
         parts = []
         for value in values:
             key, equals, content = str(value).partition("=")
             sought = f"{json.dumps(key)}:{json.dumps(content)}" if equals else json.dumps(key)
-            parts.append(text.contains(sought, autoescape=True) if _storable(sought) else sa.false())
+            parts.append(_contains(column, sought))
         return sa.or_(sa.false(), *parts)
 
     return condition
+
+
+def _contains(column: sa.Column[Any], sought: str) -> Condition:
+    text = sa.type_coerce(column, sa.Text)
+    return text.contains(sought, autoescape=True) if _storable(sought) else sa.false()
+
+
+def _tagged(column: sa.Column[Any], name: str, values: Values) -> Condition:
+    """Each value may be several tags by comma. `tags`: has all of them, `tags-any`: one of them, or not so."""
+    wanted = [tag for value in values for tag in str(value).split(",")]
+    held = [_contains(column, json.dumps(tag)) for tag in wanted]
+    found = sa.or_(*held) if name.endswith("any") else sa.and_(*held)
+    return sa.or_(column.is_(None), ~found) if name.startswith("not") else found
 
 
 def _storable(text: str) -> bool:
@@ -260,6 +277,9 @@ def revise(
     Raises `missing`, or RevisionNumberConstraintFailed when the row is no longer of the revision `if_match`.
     """
     standard = {"revision_number": table.c.revision_number + 1, "updated_at": tx.now}
+    if "tags" in values:
+        standard["tags"] = values["tags"] or None
+        values = {name: value for name, value in values.items() if name != "tags"}
     if guarded(tx, sa.update(table).where(_revised(table, object_id, if_match)).values(**standard, **values)).rowcount:
         return
     actual = tx.execute(sa.select(table.c.revision_number).where(table.c.id == object_id)).scalar()

@@ -40,7 +40,7 @@ router = sa.Table(
 )
 
 _PLAIN = ("admin_state_up", "status")
-CHANGEABLE = ("name", "description", "admin_state_up")
+CHANGEABLE = ("name", "description", "admin_state_up", "tags")
 
 
 def visible(project_id: str | None) -> sa.ColumnElement[bool] | None:

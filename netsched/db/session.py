@@ -126,7 +126,7 @@ class Database:
     def _prepare_sqlite(self, dbapi: Any, record: Any) -> None:
         dbapi.isolation_level = None  # we say BEGIN IMMEDIATE ourselves; the driver's own BEGIN comes too late
         dbapi.create_function("netsched_now", -1, self._sqlite_now)
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "case_sensitive_like=ON"):
             dbapi.execute(f"PRAGMA {pragma}")
 
     def _sqlite_now(self, ago: float | None = 0.0) -> str | None:

@@ -86,6 +86,7 @@ class Definition:
         self.post_model = self._model("Post", lambda a: a.attr.post, filled=True)
         self.put_model = self._model("Put", lambda a: a.attr.put, filled=False)
         self.filters = tuple(a.name for a in self.attributes.values() if a.attr.filter)
+        self.more_filters = _more_filters(self.attributes)
         self.writable = any(a.attr.put for a in self.attributes.values())
         self.sort_keys = tuple(a.name for a in self.attributes.values() if a.attr.sort)
 
@@ -136,6 +137,8 @@ class Definition:
         error: clients look a thing up by id and by name without knowing which one they were given. What lists and
         dictionaries are searched for (``fixed_ips=ip_address=192.0.2.1``) is the tables' business.
         """
+        if name in self.more_filters:
+            return text
         attribute = self.attributes[name]
         try:
             return convert(attribute.convert, text, name)
@@ -161,6 +164,12 @@ def convert_field(check: Callable[[Any], Any], value: Any, field: str) -> Any:
         raise errors.UnconvertibleAttribute(field=field, reason=str(error)) from None
     except ValueError as error:
         raise errors.InvalidAttribute(field=field, reason=str(error)) from None
+
+
+def _more_filters(attributes: Collection[str]) -> tuple[str, ...]:
+    """Filters that are no attributes, which come with attributes."""
+    of_tags = ("tags-any", "not-tags", "not-tags-any") if "tags" in attributes else ()
+    return (*of_tags, "changed_since") if "updated_at" in attributes else of_tags
 
 
 def _attributes(model: type[Resource]) -> dict[str, Attribute]:

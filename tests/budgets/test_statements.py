@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from netsched.conf.quotas import DEFAULTS
 from netsched.db.session import Database
 from netsched.model.query import Query
 from tests.cloud import ADMIN, SLAAC, TENANT, Cloud, Object
@@ -13,10 +14,12 @@ from tests.db.placements import World
 from tests.land import Land
 from tests.statements import counted
 
+LIMITS = dict.fromkeys(DEFAULTS, 1_000_000)  # each creation pays for asking how much is there
+
 
 @pytest.fixture
 def cloud(database: Database) -> Cloud:
-    made = Cloud(database)
+    made = Cloud(database, LIMITS)
     warm = made.network()  # first use is not counted
     made.subnet(warm, "10.0.0.0/24")
     made.ports.delete(ADMIN, made.port(warm)["id"], None)

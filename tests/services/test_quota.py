@@ -20,16 +20,6 @@ from tests.statements import counted
 LIMIT = 10
 
 
-
-def limited(database: Database, limits: dict[str, int], make: type[Cloud] = Cloud) -> Any:
-    """Services over the database, under these limits."""
-    quotas = Quotas(limits)
-    cloud = make(database)
-    for service in (cloud.networks, cloud.subnets, cloud.ports, cloud.routers, cloud.floatingips):
-        service._quotas = quotas
-    return cloud
-
-
 def outcomes(work: Callable[[], Any], times: int) -> list[str]:
     def once(_: int) -> str:
         try:
@@ -43,7 +33,7 @@ def outcomes(work: Callable[[], Any], times: int) -> list[str]:
 
 
 def test_twenty_at_once_at_a_limit_of_ten_are_ten(database: Database) -> None:
-    cloud = limited(database, {"network": LIMIT})
+    cloud = Cloud(database, {"network": LIMIT})
     found = outcomes(lambda: cloud.networks.create(TENANT, [{}]), 20)
     assert found.count("made") == LIMIT
     assert found.count("Quota exceeded for resources: ['network'].") == 20 - LIMIT
@@ -51,7 +41,7 @@ def test_twenty_at_once_at_a_limit_of_ten_are_ten(database: Database) -> None:
 
 
 def test_many_in_one_request_are_all_or_nothing_at_once_too(database: Database) -> None:
-    cloud = limited(database, {"network": -1, "port": LIMIT})
+    cloud = Cloud(database, {"network": -1, "port": LIMIT})
     network_id = cloud.network(TENANT)
     bodies = [{"network_id": network_id}] * 3
     found = outcomes(lambda: cloud.ports.create(TENANT, bodies), 8)
@@ -66,7 +56,7 @@ def test_many_in_one_request_are_all_or_nothing_at_once_too(database: Database) 
 
 
 def test_every_kind_is_limited(sqlite_database: Database) -> None:
-    land = limited(sqlite_database, dict.fromkeys(("network", "subnet", "port", "router", "floatingip"), 1), Land)
+    land = Land(sqlite_database, dict.fromkeys(("network", "subnet", "port", "router", "floatingip"), 1))
     outside = land.external("203.0.113.0/24")
     network_id = land.network(TENANT)
     subnet = land.subnet(network_id, "10.0.0.0/24", TENANT)
@@ -89,7 +79,7 @@ def test_every_kind_is_limited(sqlite_database: Database) -> None:
 
 
 def test_what_belongs_to_nobody_is_not_limited(sqlite_database: Database) -> None:
-    cloud = limited(sqlite_database, {"network": 0})
+    cloud = Cloud(sqlite_database, {"network": 0})
     with counted(sqlite_database) as sent:
         assert cloud.networks.create(ADMIN, [{"project_id": ""}] * 3)
     assert not any("quota" in text for text in sent)
@@ -98,7 +88,7 @@ def test_what_belongs_to_nobody_is_not_limited(sqlite_database: Database) -> Non
 def test_a_projects_own_limit_counts_before_the_default(database: Database) -> None:
     quotas = Quotas({"network": 1, "port": -1})
     service = QuotaService(database, quotas)
-    cloud = limited(database, quotas.defaults)
+    cloud = Cloud(database, quotas.defaults)
     cloud.network(TENANT)
     assert service.update("blue", {"network": 3}, check=True) == {"network": 3, "port": -1}
     cloud.network(TENANT), cloud.network(TENANT)
@@ -119,7 +109,7 @@ def test_a_projects_own_limit_counts_before_the_default(database: Database) -> N
 
 
 def test_a_claim_costs_two_statements_and_one_where_nothing_limits(database: Database) -> None:
-    cloud = limited(database, {"network": 100, "port": -1})
+    cloud = Cloud(database, {"network": 100, "port": -1})
     plain = NetworkService(database, cloud.networks._provider)
     cost = {}
     for name, create in {

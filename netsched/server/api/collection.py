@@ -65,6 +65,8 @@ class Readable(Shown):
 
     def __init__(self, definition: Definition, service: Updates, max_limit: int) -> None:
         super().__init__(definition, service, max_limit)
+        self.definition = definition
+        self.parts = (definition, service, max_limit)  # for what else is done with the same objects
         self._updates = service
 
     def update(self, request: ApiRequest, id: str) -> Answer:

@@ -13,6 +13,7 @@ from netsched.wire.resource import Attribute, Definition
 
 Schema = dict[str, Any]
 ANY_OBJECT: Schema = {"type": "object"}
+ANY_TEXT: Schema = {"type": "string", "pattern": "^[^\\u0000]*$"}
 ERROR: Schema = {
     "type": "object",
     "required": ["NeutronError"],
@@ -202,6 +203,9 @@ class Resource:
             yield parameter(
                 name, _filter_schema(definition.attributes[name]), "Filter; repeated: any of", repeated=True
             )
+        for name in definition.more_filters:
+            schema = {"type": "string", "format": "date-time"} if name == "changed_since" else ANY_TEXT
+            yield parameter(name, schema, "Filter; tags by comma or repeated", repeated=True)
 
 
 def _filter_schema(attribute: Attribute) -> Schema:
@@ -209,7 +213,7 @@ def _filter_schema(attribute: Attribute) -> Schema:
         return {"type": "string", "pattern": attribute.attr.filter_pattern}
     if attribute.is_number or attribute.schema.get("format") == "date-time":
         return dict(attribute.schema)
-    return {"type": "string", "pattern": "^[^\\u0000]*$"}
+    return ANY_TEXT
 
 
 def _read_schema(definition: Definition) -> Schema:

@@ -61,7 +61,8 @@ def only_fields(request: ApiRequest, ignored: Collection[str] = ()) -> tuple[str
 def _filters(
     given: Mapping[str, list[str]], definition: Definition, hidden: frozenset[str]
 ) -> dict[str, tuple[Any, ...]]:
-    unknown = [n for n in given if n not in RESERVED and (n not in definition.filters or n in hidden)]
+    known = {*definition.filters, *definition.more_filters} - hidden
+    unknown = [name for name in given if name not in RESERVED and name not in known]
     if unknown:
         raise errors.HTTPBadRequest(
             reason=f"{[name[:100] for name in unknown[:10]]} is invalid attribute for filtering"

@@ -68,7 +68,7 @@ class FloatingIPService:
         Raises FloatingIPNotFound, RevisionNumberConstraintFailed, and what `association.resolve` raises.
         """
         _check_fixed(changes)
-        described = {name: changes[name] for name in ("description",) if name in changes}
+        described: Object = {name: changes[name] for name in ("description", "tags") if name in changes}
 
         def work(tx: Transaction) -> Object:
             floatingip.claim(tx, id, if_match, described)
