@@ -341,11 +341,10 @@ class Client:
             return
         router = self._new("routers", admin_state_up=True, description="")
         router.fields["name"] = router.name
-        if not self._create(router, external_gateway_info={"network_id": self._external}):
-            return
-        # From here on the network is not deleted before the router is: whatever becomes of this request.
+        # From here on the network is not deleted before the router is: whatever becomes of these requests.
         self._attached[network.name] = router
-        self._interface(router, network, "add")
+        if self._create(router, external_gateway_info={"network_id": self._external}):
+            self._interface(router, network, "add")
 
     def _interface(self, router: Item, network: Item, verb: str) -> bool:
         body = {"subnet_id": self._subnets[network.name].id}
