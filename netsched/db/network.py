@@ -47,7 +47,7 @@ network = sa.Table(
 
 TYPE = "network"  # as rows of rbac.py name it
 SCOPES = {"ipv4_address_scope": 4, "ipv6_address_scope": 6}  # of the pools of its subnets, by IP version: all in one
-_TO_ALL = {"shared": rbac.SHARED, "router_external": rbac.EXTERNAL}  # column: what it says is granted to everybody
+TO_ALL = {"shared": rbac.SHARED, "router_external": rbac.EXTERNAL}  # column: what it says is granted to everybody
 _CHANGEABLE = {
     name: name for name in ("name", "description", "admin_state_up", "shared", "port_security_enabled", "mtu", "tags")
 } | {"router:external": "router_external"}
@@ -69,7 +69,7 @@ def seen_by(project_id: str) -> sa.Select[Any]:
     """The ids of what a project sees. A union, of which each part has an index: an OR would read all networks."""
     table = rbac.rbac_policy.c
     own = sa.select(network.c.id).where(network.c.project_id == project_id)
-    to_all = [sa.select(network.c.id).where(network.c[column] == sa.true()) for column in _TO_ALL]
+    to_all = [sa.select(network.c.id).where(network.c[column] == sa.true()) for column in TO_ALL]
     granted = sa.select(table.object_id).where(table.object_type == TYPE, table.target_tenant == project_id)
     return sa.select(sa.union(own, *to_all, granted).subquery().c.id)
 
@@ -142,7 +142,7 @@ def insert_many(tx: Transaction, networks: Sequence[Mapping[str, Any]]) -> list[
     rows = [_row(tx, wanted) for wanted in networks]
     for batch in query.batches(rows):
         query.guarded(tx, sa.insert(network).values(batch))
-    for column, action in _TO_ALL.items():
+    for column, action in TO_ALL.items():
         rbac.share(tx, TYPE, [(row["id"], row["project_id"]) for row in rows if row[column]], action)
     for row in rows:
         tx.log("network", row["id"], "create", scope.key("network", row["id"]))
@@ -269,7 +269,7 @@ def update(tx: Transaction, before: Mapping[str, Any], changes: Mapping[str, Any
     if before["router:external"] and values.get("router_external"):
         del values["router_external"]  # it stays external for whom it was
     query.revise(tx, network, network_id, if_match, errors.NetworkNotFound, values)
-    for column, action in _TO_ALL.items():
+    for column, action in TO_ALL.items():
         if values.get(column):
             rbac.share_with_all(tx, TYPE, network_id, before["project_id"], action)
         elif column in values:
@@ -277,14 +277,17 @@ def update(tx: Transaction, before: Mapping[str, Any], changes: Mapping[str, Any
     tx.log("network", network_id, "update", scope.key("network", network_id))
 
 
-def regrant(tx: Transaction, network_ids: Collection[str]) -> None:
-    """After their rows of rbac.py have changed, write what these grant to everybody as a new revision of the networks.
+def regrant(tx: Transaction, network_ids: Collection[str], to_all: Collection[str]) -> None:
+    """After their rows of rbac.py have changed, give the networks their next revision.
 
-    Repeats the transaction when one is gone. The networks are locked (`lock`): who wants to use what was granted has
-    done so before, or finds it taken back.
+    `to_all`: the actions that have been granted to everybody, or are that no longer, on some of them; what the rows say
+    of these goes into the columns. Repeats the transaction when a network is gone. They are locked: who wants to use
+    what was granted has done so before, or finds it taken back.
     """
-    granted = {column: rbac.granted(network.c.id, TYPE, action, None) for column, action in _TO_ALL.items()}
-    values = {"revision_number": network.c.revision_number + 1, "updated_at": tx.now, **granted}
+    values: dict[str, Any] = {"revision_number": network.c.revision_number + 1, "updated_at": tx.now}
+    for column, action in TO_ALL.items():
+        if action in to_all:
+            values[column] = rbac.granted(network.c.id, TYPE, action, None)
     if tx.execute(sa.update(network).where(network.c.id.in_(network_ids)).values(values)).rowcount < len(network_ids):
         raise Repeat("a network was deleted")
     for network_id in network_ids:

@@ -110,7 +110,9 @@ def in_need(tx: Transaction, grant: Mapping[str, str], owner: str, lost: str = r
     return False
 
 
-def settle(tx: Transaction, object_type: str, ids: Collection[str]) -> None:
-    """After grants on objects have changed: what else says so."""
-    if object_type == network.TYPE:
-        network.regrant(tx, ids)
+def settle(tx: Transaction, grants: Collection[Mapping[str, str]]) -> None:
+    """After these grants have been made or taken back: what else says so. The objects are locked."""
+    on_networks = [one for one in grants if one["object_type"] == network.TYPE]
+    if on_networks:
+        ids = sorted({one["object_id"] for one in on_networks})
+        network.regrant(tx, ids, {one["action"] for one in on_networks if one["target_tenant"] == rbac.EVERYBODY})

@@ -10,8 +10,9 @@ import pytest
 import sqlalchemy as sa
 from alembic import command
 
-from netsched.db import agent, binding, change, schema
+from netsched.db import agent, binding, change, network, rbac, rbac_mend, schema
 from netsched.db.session import Database
+from netsched.model.query import Query
 
 BEFORE = "0002"  # the revision of the release before this one
 NOW = datetime.datetime(2026, 11, 21, 12, 0, 0)
@@ -31,6 +32,9 @@ INSERTS = {
     "network": "INSERT INTO network (id, project_id, name, description, created_at, updated_at, revision_number, "
     "admin_state_up, status, shared, availability_zone_hints, mtu, subnet_changes) "
     "VALUES (:network, 'p', 'n', '', :now, :now, 0, :true, 'ACTIVE', :false, '[]', 1450, 0)",
+    "everybody's network": "INSERT INTO network (id, project_id, name, description, created_at, updated_at, "
+    "revision_number, admin_state_up, status, shared, availability_zone_hints, mtu, subnet_changes, router_external) "
+    "VALUES (:open, 'p', 'n', '', :now, :now, 0, :true, 'ACTIVE', :true, '[]', 1450, 0, :true)",
     "binding": "INSERT INTO binding (resource_type, resource_id, slot, agent_type, agent_id, epoch, state, extra, "
     "demand, zone_hints, requires, alternates, hold_until, reason, error, bound_at, ports_due_at) VALUES ('network', "
     ":network, 0, 'DHCP agent', :agent, 1, 'bound', :false, '{{}}', '[]', NULL, '[]', NULL, NULL, NULL, :now, NULL)",
@@ -66,6 +70,7 @@ def upgraded(empty_database_url: str) -> Iterator[Database]:
 def say(database: Database, name: str, *statements: str) -> None:
     quote = database.engines[0].dialect.identifier_preparer.quote_identifier
     values = {"agent": f"a-{name}", "host": name, "network": f"n-{name}", "scope": f"network/n-{name}"}
+    values["open"] = f"o-{name}"
     given: dict[str, Any] = {**values, "now": NOW, "true": True, "false": False}
 
     def work(tx: Any) -> None:
@@ -90,6 +95,32 @@ def test_the_statements_of_the_release_before_still_work(upgraded: Database) -> 
     }
     stamped = upgraded.write(change.stamp)
     assert {one.scope for one in stamped} == {"network/n-new", "network/n-old"}
+
+
+def grants(database: Database) -> set[tuple[str, str]]:
+    """Of which networks what is granted to everybody, by the rows."""
+    table = rbac.rbac_policy.c
+    with database.read() as connection:
+        rows = connection.execute(sa.select(table.object_id, table.action, table.project_id, table.target_tenant)).all()
+    assert {(row.project_id, row.target_tenant) for row in rows} <= {("p", "*")}
+    return {(row.object_id, row.action) for row in rows}
+
+
+def test_what_was_granted_by_columns_is_granted_by_rows(upgraded: Database) -> None:
+    """At once what was there, and in time what the release before goes on granting, taking back and deleting."""
+    both = {rbac.SHARED, rbac.EXTERNAL}
+    assert grants(upgraded) == {("o-old", action) for action in both}
+    assert upgraded.write(rbac_mend.mend) == 0
+    say(upgraded, "new", INSERTS["network"], INSERTS["everybody's network"])
+    with upgraded.read() as connection:
+        seen = {one["id"]: one for one in network.list_(connection, Query(visible_to="q"))}
+    assert set(seen) == {"o-old", "o-new"} and all(one["shared"] and one["router:external"] for one in seen.values())
+    say(upgraded, "old", "UPDATE network SET shared = :false WHERE id = :open")
+    assert upgraded.write(rbac_mend.mend) == 3
+    assert grants(upgraded) == {("o-old", rbac.EXTERNAL), *(("o-new", action) for action in both)}
+    say(upgraded, "new", "DELETE FROM network WHERE id = :open")
+    assert upgraded.write(rbac_mend.mend) == 1
+    assert grants(upgraded) == {("o-old", rbac.EXTERNAL)}
 
 
 def tables(database: Database) -> dict[str, Any]:

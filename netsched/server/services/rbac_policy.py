@@ -45,8 +45,7 @@ class RbacPolicyService:
                 raise errors.DuplicateRbacPolicy()
             rbac_use.check_scopes(tx, owned)
             made = rbac.insert_many(tx, owned)
-            for object_type, ids in sorted(by_type.items()):
-                rbac_use.settle(tx, object_type, sorted(ids))
+            rbac_use.settle(tx, made)
             return made
 
         return self._database.write(work)
@@ -69,7 +68,8 @@ class RbacPolicyService:
             if rbac.any_of(tx, [(after["object_id"], after["action"], after["target_tenant"])]):
                 raise errors.DuplicateRbacPolicy()
             rbac.retarget(tx, id, after["target_tenant"])
-            self._settle(tx, before, owner)
+            self._check_unneeded(tx, before, owner)
+            rbac_use.settle(tx, [before, after])
             return after
 
         return self._database.write(work)
@@ -80,7 +80,8 @@ class RbacPolicyService:
         def work(tx: Transaction) -> None:
             before, owner = self._claimed(tx, principal, id)
             rbac.remove(tx, id)
-            self._settle(tx, before, owner)
+            self._check_unneeded(tx, before, owner)
+            rbac_use.settle(tx, [before])
 
         self._database.write(work)
 
@@ -96,12 +97,11 @@ class RbacPolicyService:
         return rbac.get(tx.connection, id, principal.sees), owners.get(before["object_id"], "")
 
     @staticmethod
-    def _settle(tx: Transaction, before: Object, owner: str) -> None:
+    def _check_unneeded(tx: Transaction, before: Object, owner: str) -> None:
         lost = before["target_tenant"]
         if rbac_use.in_need(tx, before, owner, lost):
             details = f"project {lost} uses it" if lost != rbac.EVERYBODY else "projects that own nothing of it use it"
             raise errors.RbacPolicyInUse(object_id=before["object_id"], details=details)
-        rbac_use.settle(tx, before["object_type"], [before["object_id"]])
 
 
 def _check_action(body: Object) -> None:

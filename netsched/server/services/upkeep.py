@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from netsched.db import change, retention
+from netsched.db import change, rbac_mend, retention
 from netsched.db import server as server_table
 from netsched.db.session import Database
 
@@ -58,6 +58,7 @@ class UpkeepService:
             "plans": self._all(lambda tx: retention.plans(tx, keep.decisions), "plans", on_batch),
             "servers": self._database.write(lambda tx: server_table.forget(tx.connection, keep.servers)),
         }
+        self._all(rbac_mend.mend, "grants put right", on_batch)
         if keep.dead_agents:
             dead = self._all(lambda tx: retention.dead_agents(tx, keep.dead_agents), "dead agents", on_batch)
             gone["dead_agents"] = dead
