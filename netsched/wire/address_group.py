@@ -56,9 +56,4 @@ class SomeAddresses(TypedDict):
     addresses: Addresses
 
 
-@with_config(ConfigDict(extra="forbid"))
-class AddressesOfGroup(TypedDict):
-    address_group: SomeAddresses
-
-
-ADDRESSES: pydantic.TypeAdapter[AddressesOfGroup] = pydantic.TypeAdapter(AddressesOfGroup)
+ADDRESSES: pydantic.TypeAdapter[SomeAddresses] = pydantic.TypeAdapter(SomeAddresses)

@@ -16,7 +16,10 @@ from openstackclient import shell
 def run(arguments: list[str]) -> tuple[int, str, str]:
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = shell.main(arguments)
+        try:
+            code = shell.main(arguments)
+        except SystemExit as ended:  # by argparse
+            code = 2 if ended.code is None else int(ended.code)
     return int(code or 0), out.getvalue(), err.getvalue()
 
 

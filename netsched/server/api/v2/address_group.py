@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from netsched.server.api import openapi
 from netsched.server.api.collection import Collection
@@ -44,6 +43,6 @@ class AddressGroupCollection(Collection):
     def _changed(self, request: ApiRequest, id: str, rule: str, work: Callable[..., Object]) -> Answer:
         group = self._visible(request, id)
         request.rights.check(rule, group)
-        wanted: Any = resource.convert(ADDRESSES, request.document(), "")
-        changed = work(request.principal, group["id"], wanted["address_group"]["addresses"])
+        addresses = resource.convert(ADDRESSES, request.document(), "")["addresses"]
+        changed = work(request.principal, group["id"], addresses)
         return Answer(body={"address_group": self._show(request, changed)})
