@@ -7,7 +7,6 @@ import subprocess
 import sys
 from typing import Any
 
-from netsched.errors import NetschedError
 from tests.fakes.content import Object, uuid
 from tests.netns.l2_hosts import L2Node, Machine
 
@@ -57,48 +56,102 @@ def tell(node: L2Node, *scopes: Scope) -> None:
 
 
 _SERVER = """
-import socket, sys
+import socket, sys, threading
+def serve(client):
+    client.sendall(b"hello")
+    while data := client.recv(100):
+        client.sendall(data)
 family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
-server = socket.socket(family, socket.SOCK_STREAM)
-server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-server.bind((sys.argv[1], int(sys.argv[2])))
-server.listen()
+server = socket.create_server((sys.argv[1], int(sys.argv[2])), family=family)
 print("ready", flush=True)
 while True:
-    client = server.accept()[0]
-    client.sendall(b"hello")
-"""
-
-_LONG = """
-import socket, sys
-talk = socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=3)
-print(talk.recv(5).decode(), flush=True)
-for line in sys.stdin:
-    talk.sendall(b"x")
-    print("sent", flush=True)
+    threading.Thread(target=serve, args=(server.accept()[0],), daemon=True).start()
 """
 
 _CONNECT = """
 import socket, sys
-print(socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=float(sys.argv[3])).recv(5).decode())
+talk = socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=float(sys.argv[3]))
+print(talk.recv(5).decode(), flush=True)
+for line in sys.stdin:
+    talk.sendall(b"x")
+    try:
+        print("alive" if talk.recv(1) else "closed", flush=True)
+    except OSError:
+        print("dead", flush=True)
+"""
+
+_SEND = """
+import socket, sys
+one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+one.bind(("", int(sys.argv[1])))
+one.sendto(b"x", (sys.argv[2], int(sys.argv[3])))
+"""
+
+_RECEIVE = """
+import socket, sys
+one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+one.bind(("", int(sys.argv[1])))
+one.settimeout(float(sys.argv[2]))
+print("ready", flush=True)
+sys.stdin.readline()
+try:
+    print(one.recv(1).decode(), flush=True)
+except OSError:
+    print("nothing", flush=True)
 """
 
 
-def _popen(machine: Machine, program: str, *arguments: object) -> subprocess.Popen[str]:
-    command = ["ip", "netns", "exec", machine.name, sys.executable, "-c", program, *map(str, arguments)]
-    return machine.node.popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+class Program:
+    """Python on a machine, in lines of text. It ends with the host, if not before."""
+
+    def __init__(self, machine: Machine, program: str, *arguments: object) -> None:
+        command = ["ip", "netns", "exec", machine.name, sys.executable, "-c", program, *map(str, arguments)]
+        self._process = machine.node.popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+
+    def ask(self) -> str:
+        """Its next line, after one of ours."""
+        assert self._process.stdin is not None
+        self._process.stdin.write("go\n")
+        self._process.stdin.flush()
+        return self.line()
+
+    def line(self) -> str:
+        """Its next line; "" when it has ended."""
+        assert self._process.stdout is not None
+        return self._process.stdout.readline().strip()
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.communicate()
 
 
 def listen(machine: Machine, address: str, port: int) -> None:
-    """A server that greets whoever connects; it ends with the host."""
-    process = _popen(machine, _SERVER, address, port)
-    assert process.stdout is not None and process.stdout.readline() == "ready\n"
+    """A server that greets whoever connects, and then says what it is told."""
+    assert Program(machine, _SERVER, address, port).line() == "ready"
 
 
-def connects(machine: Machine, address: str, port: int, patience: float = 0.7) -> bool:
+def connected(machine: Machine, address: str, port: int, patience: float = 5.0) -> Program:
+    """A connection; `ask` it whether it is "alive". Each answer is waited for `patience` seconds."""
+    return Program(machine, _CONNECT, address, port, patience)
+
+
+def connects(machine: Machine, address: str, port: int, patience: float = 0.5) -> bool:
     """Does a new connection get its greeting within `patience` (s)?"""
+    attempt = connected(machine, address, port, patience)
     try:
-        said = machine.run(shlex.join([sys.executable, "-c", _CONNECT, address, str(port), str(patience)]))
-    except NetschedError:
-        return False
-    return said == "hello\n"
+        return attempt.line() == "hello"
+    finally:
+        attempt.close()
+
+
+def passes(sender: Machine, from_port: int, receiver: Machine, address: str, port: int, patience: float = 0.3) -> bool:
+    """Does a datagram arrive, at the latest `patience` (s) after it was sent?"""
+    listener = Program(receiver, _RECEIVE, port, patience)
+    try:
+        assert listener.line() == "ready"
+        sender.run(shlex.join([sys.executable, "-c", _SEND, str(from_port), address, str(port)]))
+        return listener.ask() == "x"
+    finally:
+        listener.close()
