@@ -164,7 +164,7 @@ def claim(tx: Transaction, pool_id: str, if_match: int | None) -> None:
 
 def update(tx: Transaction, pool_id: str, after: Mapping[str, Any]) -> None:
     """Write a claimed pool as it is to be, complete and checked."""
-    values = _columns(after) | {name: after[name] for name in ("name", "description")}
+    values = _columns(after) | {name: after[name] for name in ("name", "description", "tags")}
     query.guarded(tx, sa.update(subnetpool).where(subnetpool.c.id == pool_id).values(values))
 
 

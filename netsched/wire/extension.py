@@ -47,6 +47,12 @@ EXTENSIONS = {
             "2013-02-07T10:00:00-00:00",
         ),
         _extension(
+            "empty-string-filtering",
+            "Empty String Filtering Extension",
+            "Allow filtering by attributes with empty string value",
+            "2018-05-01T10:00:00-00:00",
+        ),
+        _extension(
             "ext-gw-mode",
             "Neutron L3 Configurable external gateway mode",
             "Extension of the router abstraction for specifying whether SNAT should occur on the external gateway",
@@ -78,6 +84,12 @@ EXTENSIONS = {
             "Filter parameters validation",
             "Provides validation on filter parameters.",
             "2018-07-04T10:00:00-00:00",
+        ),
+        _extension(
+            "ip-substring-filtering",
+            "IP address substring filtering",
+            "Provides IP address substring filtering when listing ports",
+            "2017-11-28T09:00:00-00:00",
         ),
         _extension(
             "l3_agent_scheduler",
@@ -126,6 +138,24 @@ EXTENSIONS = {
             "2012-09-07T10:00:00-00:00",
         ),
         _extension(
+            "quota-check-limit",
+            "Quota engine limit check",
+            "Support for checking the resource usage before applying a new quota limit",
+            "2021-09-08T16:00:00-00:00",
+        ),
+        _extension(
+            "quota_details",
+            "Quota details management support",
+            "Expose functions for quotas usage statistics per project",
+            "2017-02-10T10:00:00-00:00",
+        ),
+        _extension(
+            "quotas",
+            "Quota management support",
+            "Expose functions for quotas management per project",
+            "2012-07-29T10:00:00-00:00",
+        ),
+        _extension(
             "revision-if-match",
             "If-Match constraints based on revision_number",
             "Extension indicating that If-Match based on revision_number is supported.",
@@ -163,10 +193,65 @@ EXTENSIONS = {
             "2016-04-11T10:00:00-00:00",
         ),
         _extension(
+            "standard-attr-tag",
+            "Tag support for resources with standard attribute: port, subnet, subnetpool, network, security_group, router, "
+            "floatingip",
+            "Enables to set tag on resources with standard attribute.",
+            "2017-01-01T00:00:00-00:00",
+        ),
+        _extension(
             "standard-attr-timestamp",
             "Resource timestamps",
             "Adds created_at and updated_at fields to all Neutron resources that have Neutron standard attributes.",
             "2016-09-12T10:00:00-00:00",
+        ),
+        _extension(
+            "tag-creation",
+            "Tag creation extension",
+            "Allow to create tags of a resource in one request.",
+            "2024-23-07T10:00:00-00:00",
+        ),
+        _extension(
+            "address-scope",
+            "Address scope",
+            "Address scopes extension.",
+            "2015-07-26T10:00:00-00:00",
+        ),
+        _extension(
+            "default-subnetpools",
+            "Default Subnetpools",
+            "Provides ability to mark and use a subnetpool as the default.",
+            "2016-02-18T18:00:00-00:00",
+        ),
+        _extension(
+            "subnet-external-network",
+            "Subnet belongs to an external network",
+            "Informs if the subnet belongs to an external network",
+            "2024-02-05T18:00:00-00:00",
+        ),
+        _extension(
+            "subnet-service-types",
+            "Subnet service types",
+            "Provides ability to set the subnet service_types field",
+            "2016-03-15T18:00:00-00:00",
+        ),
+        _extension(
+            "subnet_allocation",
+            "Subnet Allocation",
+            "Enables allocation of subnets from a subnet pool",
+            "2015-03-30T10:00:00-00:00",
+        ),
+        _extension(
+            "subnet_onboard",
+            "Subnet Onboard",
+            "Provides support for onboarding subnets into subnet pools",
+            "2018-12-18T09:00:00-00:00",
+        ),
+        _extension(
+            "subnetpool-prefix-ops",
+            "Subnet Pool Prefix Operations",
+            "Provides support for adjusting the prefix list of subnet pools",
+            "2019-02-08T10:00:00-00:00",
         ),
     )
 }

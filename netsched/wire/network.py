@@ -75,6 +75,8 @@ class Network(Resource):
     subnets: Annotated[list[types.Text], UNSORTED]
     availability_zone_hints: Annotated[list[types.Zone], Attr(post=True, sort=False)] = []
     availability_zones: Annotated[list[types.Text], UNSORTED]
+    ipv4_address_scope: Annotated[types.Text | None, Attr(filter=False, sort=False)]
+    ipv6_address_scope: Annotated[types.Text | None, Attr(filter=False, sort=False)]
     mtu: Annotated[Mtu, WRITABLE]
     router_external: Annotated[types.Boolean, Attr(post=True, put=True, name="router:external")] = False
     port_security_enabled: Annotated[types.Boolean, WRITABLE] = True

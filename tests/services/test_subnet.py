@@ -56,6 +56,9 @@ def test_a_subnet_has_all_attributes_and_reads_as_it_was_created(cloud: Cloud) -
         "enable_dhcp": True,
         "ipv6_ra_mode": None,
         "ipv6_address_mode": None,
+        "subnetpool_id": None,
+        "service_types": [],
+        "router:external": False,
         "revision_number": 0,
         "tags": [],
     }

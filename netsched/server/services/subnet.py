@@ -15,6 +15,7 @@ from netsched.model import subnet as rules
 from netsched.model.permission import Permit, anyone
 from netsched.model.principal import Principal
 from netsched.model.query import Query
+from netsched.server.services import subnet_allocation
 from netsched.server.services.quota import Quotas
 
 Object = dict[str, Any]
@@ -30,22 +31,28 @@ class SubnetService:
         self._quotas = quotas or Quotas()
 
     def create(self, principal: Principal, bodies: Objects, permit: Permit = anyone) -> Objects:
-        """Raises NetworkNotFound, what `permit` raises, and InvalidInput and others of model/subnet.py."""
-        owned = [rules.completed({"project_id": principal.project_id, **body}) for body in bodies]
+        """Raises NetworkNotFound, what `permit` raises, what subnet_allocation.py raises, and InvalidInput and others
+        of model/subnet.py.
+        """
+        drafts = [subnet_allocation.drafted({"project_id": principal.project_id, **body}) for body in bodies]
 
         def work(tx: Transaction) -> Objects:
-            self._quotas.claim(tx, "subnet", [body["project_id"] for body in owned])
-            ids = {body["network_id"] for body in owned}
+            self._quotas.claim(tx, "subnet", [body["project_id"] for body in drafts])
+            ids = {body["network_id"] for body in drafts}
             network.lock(tx, ids)
-            networks = subnet.surroundings(tx, ids)
-            for position, body in enumerate(owned):
-                around = networks.get(body["network_id"])
+            networks = subnet.surroundings(tx, ids, principal.sees)
+            for position, draft in enumerate(drafts):
+                around = networks.get(draft["network_id"])
                 if around is None or not around.visible_to(principal.sees):
-                    raise errors.NetworkNotFound(id=body["network_id"])
+                    raise errors.NetworkNotFound(id=draft["network_id"])
                 permit(position, around.project_id)
+            owned = subnet_allocation.placed(tx, principal.sees, drafts, networks)
+            for position, body in enumerate(owned):
+                around = networks[body["network_id"]]
                 siblings = [other for other in owned[:position] if other["network_id"] == around.id]
                 rules.check_overlap(body, [*around.subnets, *siblings])
-            created = subnet.insert_many(tx, owned)
+            outside = [{**body, "router:external": networks[body["network_id"]].external} for body in owned]
+            created = subnet.insert_many(tx, outside)
             for one in created:
                 if addressing.is_auto(one):
                     attached.join_subnet(tx, one)
