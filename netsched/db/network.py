@@ -246,11 +246,14 @@ def lock(tx: Transaction, network_ids: Iterable[str]) -> None:
 
 
 def hold_shared(tx: Transaction, network_ids: Iterable[str], project_id: str) -> None:
-    """Hold off that others' networks are shared with the project no longer; repeats the transaction if one is not."""
+    """Hold off that others' networks are shared with the project no longer; repeats the transaction if one is not.
+
+    Two statements: one that waited for whoever takes a grant back would still see it.
+    """
     wanted = sorted(set(network_ids))
-    theirs = sa.and_(network.c.id.in_(wanted), is_shared(project_id))
-    held = sa.update(network).where(theirs).values(subnet_changes=network.c.subnet_changes + 1)
-    if tx.execute(held).rowcount < len(wanted):
+    lock(tx, wanted)
+    theirs = sa.select(sa.func.count()).where(network.c.id.in_(wanted), is_shared(project_id))
+    if tx.execute(theirs).scalar_one() < len(wanted):
         raise Repeat("a network is no longer shared with the project")
 
 
