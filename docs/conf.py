@@ -1,5 +1,11 @@
 """How Sphinx builds this documentation."""
 
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(__file__))
+
+extensions = ["api_reference"]
 project = "netsched"
 copyright = "the netsched contributors, Apache License 2.0"
 html_theme = "alabaster"

@@ -14,6 +14,7 @@ from netsched.agents.base.driver import Driver
 from netsched.conf import opts
 from netsched.model.scheduling import AgentView
 from netsched.scheduler.ask import Ask
+from netsched.wire import extension
 from tests.scheduler import worlds
 
 ROOT = Path(__file__).parent.parent
@@ -94,3 +95,19 @@ def test_the_agent_has_a_driver(capsys: pytest.CaptureFixture[str]) -> None:
         "network/n has the ports fa:16:3e:00:00:01",
         "network/n is not ours any more",
     ]
+
+
+def test_the_api_reference_has_every_resource_path_extension_and_error() -> None:
+    spec = importlib.util.spec_from_file_location("api_reference", ROOT / "docs/api_reference.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    page = module.text()
+    for definition in module.definitions():
+        section = page.split(f"{definition.plural.replace('_', ' ').capitalize()}\n---")[1].split("\n\n\n")[0]
+        assert [name for name in definition.attributes if f"``{name}``" not in section] == []
+    named = {route.path for route in module.routes()} | set(extension.EXTENSIONS) | {"IpAddressAlreadyAllocated"}
+    assert [name for name in sorted(named) if f"``{name}``" not in page] == []
+    assert (
+        "api_reference" in (ROOT / "docs/conf.py").read_text() and module.PLACE in (ROOT / "docs/api.rst").read_text()
+    )

@@ -112,6 +112,8 @@ class Resource:
         self._after_create = after_create or {}
         self._after_list = after_list or {}
         self._name = definition.name
+        words = definition.name.replace("_", " ")
+        self._one_of_them = f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
         self._title = definition.model.__name__
         self._one = reference(self._title)
 
@@ -128,7 +130,7 @@ class Resource:
         }
         return self._operation(
             "list",
-            f"List {definition.plural}",
+            f"List {definition.plural.replace('_', ' ')}",
             answer=answer,
             query=tuple(self._parameters()),
             links={**(self._links(f"{definition.plural}/0/id") if definition.writable else {}), **self._after_list},
@@ -140,7 +142,7 @@ class Resource:
         bulk = {"type": "array", "minItems": 1, "items": reference(post)}
         return self._operation(
             "create",
-            f"Create a {self._name}, or several (all or nothing)",
+            f"Create {self._one_of_them}, or several (all or nothing)",
             status=201,
             body={"oneOf": [wrapped(self._name, reference(post)), wrapped(definition.plural, bulk)]},
             answer={
@@ -157,13 +159,13 @@ class Resource:
     @property
     def show(self) -> Operation:
         answer = wrapped(self._name, self._one)
-        return self._operation("show", f"Show a {self._name}", answer=answer, query=(fields(self._definition),))
+        return self._operation("show", f"Show {self._one_of_them}", answer=answer, query=(fields(self._definition),))
 
     @property
     def update(self) -> Operation:
         return self._operation(
             "update",
-            f"Change a {self._name}",
+            f"Change {self._one_of_them}",
             answer=wrapped(self._name, self._one),
             body=wrapped(self._name, reference(f"{self._title}Put")),
             query=(IF_MATCH,),
@@ -174,7 +176,7 @@ class Resource:
     @property
     def delete(self) -> Operation:
         errors = (400, 403, 404, 409, 412, 503)
-        return self._operation("delete", f"Delete a {self._name}", status=204, query=(IF_MATCH,), errors=errors)
+        return self._operation("delete", f"Delete {self._one_of_them}", status=204, query=(IF_MATCH,), errors=errors)
 
     def _operation(
         self, verb: str, summary: str, schemas: Mapping[str, Schema] | None = None, **rest: Any
