@@ -8,11 +8,13 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from netsched import errors
-from netsched.db import address_scope, network, rbac
+from netsched.db import address_group, address_scope, network, rbac, security_group
 from netsched.db import subnetpool as subnetpools
 from netsched.db.floatingip import floatingip
 from netsched.db.port import DHCP_OWNER, port
+from netsched.db.port_security_group import port_security_group
 from netsched.db.router import router
+from netsched.db.security_group import security_group_rule
 from netsched.db.subnet import subnet
 from netsched.db.subnetpool import subnetpool
 from netsched.db.transaction import Transaction
@@ -50,10 +52,24 @@ def _in_scope(scope_id: str) -> tuple[sa.Select[str], ...]:
     return (sa.select(subnetpool.c.project_id).where(subnetpool.c.address_scope_id == scope_id),)
 
 
+def _by_group(group_id: str) -> tuple[sa.Select[str], ...]:
+    member, rule = port_security_group.c, security_group_rule.c
+    ports = sa.select(port.c.project_id).join(port_security_group, member.port_id == port.c.id)
+    rules = sa.select(rule.project_id).where(rule.remote_group_id == group_id)
+    return ports.where(member.security_group_id == group_id), rules
+
+
+def _by_addresses(group_id: str) -> tuple[sa.Select[str], ...]:
+    rule = security_group_rule.c
+    return (sa.select(rule.project_id).where(rule.remote_address_group_id == group_id),)
+
+
 OBJECTS: Mapping[str, Shareable] = {
     "network": Shareable(network.network, network.visible, {rbac.SHARED: _on_network, rbac.EXTERNAL: _outside}),
     "subnetpool": Shareable(subnetpool, subnetpools.visible, {rbac.SHARED: _from_pool}),
     "address_scope": Shareable(address_scope.address_scope, address_scope.visible, {rbac.SHARED: _in_scope}),
+    "security_group": Shareable(security_group.security_group, security_group.visible, {rbac.SHARED: _by_group}),
+    "address_group": Shareable(address_group.address_group, address_group.visible, {rbac.SHARED: _by_addresses}),
 }
 
 

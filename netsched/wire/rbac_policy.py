@@ -10,7 +10,7 @@ from netsched import errors
 from netsched.wire import types
 from netsched.wire.resource import READ_ONLY, Attr, Definition, Resource
 
-TYPES = ("network", "subnetpool", "address_scope")
+TYPES = ("network", "subnetpool", "address_scope", "security_group", "address_group")
 
 
 def _object_type(value: Any) -> str:

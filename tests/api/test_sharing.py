@@ -264,6 +264,35 @@ def test_pools_and_address_scopes(sharing: Sharing) -> None:
     sharing.take(on_scope)
 
 
+def test_groups(sharing: Sharing) -> None:
+    api = sharing.api
+    body = {"address_group": {"name": "g", "addresses": ["10.9.0.0/24"]}}
+    addresses = api.ask("POST", "/v2.0/address-groups", body, TENANT).json["address_group"]["id"]
+    body = {"security_group": {"name": "hers"}}
+    group = api.ask("POST", "/v2.0/security-groups", body, TENANT).json["security_group"]["id"]
+    his = api.ask("POST", "/v2.0/security-groups", body, OTHER).json["security_group"]["id"]
+    rule = {"security_group_id": his, "direction": "ingress", "remote_address_group_id": addresses}
+    network = api.make("network", {}, OTHER)["id"]
+    uses = {
+        ("address_group", addresses, "address-groups"): ("security-group-rules", "security_group_rule", rule),
+        ("security_group", group, "security-groups"): (
+            "ports", "port", {"network_id": network, "security_groups": [group]},
+        ),
+    }  # fmt: skip
+    for (kind, object_id, path), (collection, name, attributes) in uses.items():
+        assert api.ask("POST", f"/v2.0/{collection}", {name: attributes}, OTHER).status_int == 404
+        policy = sharing.grant("bob", object_type=kind, object_id=object_id)
+        assert api.ask("GET", f"/v2.0/{path}/{object_id}", None, OTHER).json[kind]["shared"]
+        assert api.ask("GET", f"/v2.0/{path}/{object_id}", None, CAROL).status_int == 404
+        made = api.ask("POST", f"/v2.0/{collection}", {name: attributes}, OTHER)
+        assert made.status_int == 201, made.text
+        sharing.take(policy, 409)
+        gone = api.ask("DELETE", f"/v2.0/{collection}/{made.json[name]['id']}", None, OTHER)
+        assert gone.status_int == 204
+        sharing.take(policy)
+        assert api.ask("POST", f"/v2.0/{collection}", {name: attributes}, OTHER).status_int == 404
+
+
 @pytest.mark.parametrize("reader", [TENANT, OTHER, ADMIN], ids=["owner", "target", "administrator"])
 def test_lists_cost_the_same_however_much_is_shared(sharing: Sharing, reader: dict[str, str]) -> None:
     def cost(path: str) -> int:
