@@ -35,6 +35,12 @@ EXTENSIONS = {
             "availability_zone", "Availability Zone", "The availability zone extension.", "2015-01-01T10:00:00-00:00"
         ),
         _extension(
+            "availability_zone_filter",
+            "Availability Zone Filter Extension",
+            "Add filter parameters to AvailabilityZone resource",
+            "2018-06-22T10:00:00-00:00",
+        ),
+        _extension(
             "binding",
             "Port Binding",
             "Expose port bindings of a virtual port to external application",
@@ -86,6 +92,18 @@ EXTENSIONS = {
             "2018-07-04T10:00:00-00:00",
         ),
         _extension(
+            "fip-port-details",
+            "Floating IP Port Details Extension",
+            "Add port_details attribute to Floating IP resource",
+            "2018-04-09T10:00:00-00:00",
+        ),
+        _extension(
+            "floatingip-pools",
+            "Floating IP Pools Extension",
+            "Provides a floating IP pools API.",
+            "2018-03-21T10:00:00-00:00",
+        ),
+        _extension(
             "ip-substring-filtering",
             "IP address substring filtering",
             "Provides IP address substring filtering when listing ports",
@@ -111,6 +129,12 @@ EXTENSIONS = {
             "Scheduling reasons and service status",
             "Why a network or a router is bound where it is, the server's processes and its status.",
             "2026-11-21T00:00:00-00:00",
+        ),
+        _extension(
+            "network-ip-availability",
+            "Network IP Availability",
+            "Provides IP availability data for each network and subnet.",
+            "2015-09-24T00:00:00-00:00",
         ),
         _extension(
             "network_availability_zone",
@@ -156,6 +180,36 @@ EXTENSIONS = {
             "2012-07-29T10:00:00-00:00",
         ),
         _extension(
+            "rbac-address-group",
+            "Add address_group type to RBAC",
+            "Add address_group type to RBAC",
+            "2021-01-20T00:00:00-00:00",
+        ),
+        _extension(
+            "rbac-address-scope",
+            "Add address_scope type to RBAC",
+            "Add address_scope type to RBAC",
+            "2020-02-12T00:00:00-00:00",
+        ),
+        _extension(
+            "rbac-policies",
+            "RBAC Policies",
+            "Allows creation and modification of policies that control tenant access to resources.",
+            "2015-06-17T12:15:12-00:00",
+        ),
+        _extension(
+            "rbac-security-groups",
+            "Add security_group type to network RBAC",
+            "Add security_group type to network RBAC",
+            "2019-02-14T00:00:00-00:00",
+        ),
+        _extension(
+            "rbac-subnetpool",
+            "Add subnetpool type to RBAC",
+            "Add subnetpool type to RBAC",
+            "2020-02-05T00:00:00-00:00",
+        ),
+        _extension(
             "revision-if-match",
             "If-Match constraints based on revision_number",
             "Extension indicating that If-Match based on revision_number is supported.",
@@ -194,8 +248,8 @@ EXTENSIONS = {
         ),
         _extension(
             "standard-attr-tag",
-            "Tag support for resources with standard attribute: port, subnet, subnetpool, network, security_group, router, "
-            "floatingip",
+            "Tag support for resources with standard attribute: port, subnet, subnetpool, network, security_group, "
+            "router, floatingip",
             "Enables to set tag on resources with standard attribute.",
             "2017-01-01T00:00:00-00:00",
         ),
