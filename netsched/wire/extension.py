@@ -210,24 +210,6 @@ EXTENSIONS = {
             "2020-02-05T00:00:00-00:00",
         ),
         _extension(
-            "quota-check-limit",
-            "Quota engine limit check",
-            "Support for checking the resource usage before applying a new quota limit",
-            "2021-09-08T16:00:00-00:00",
-        ),
-        _extension(
-            "quota_details",
-            "Quota details management support",
-            "Expose functions for quotas usage statistics per project",
-            "2017-02-10T10:00:00-00:00",
-        ),
-        _extension(
-            "quotas",
-            "Quota management support",
-            "Expose functions for quotas management per project",
-            "2012-07-29T10:00:00-00:00",
-        ),
-        _extension(
             "revision-if-match",
             "If-Match constraints based on revision_number",
             "Extension indicating that If-Match based on revision_number is supported.",
