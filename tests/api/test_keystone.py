@@ -72,13 +72,13 @@ def test_everything_else_needs_one(closed: Api, keystone: Keystone, token: dict[
 
 def test_headers_of_clients_are_not_believed(closed: Api, keystone: Keystone) -> None:
     reader = {**FORGED, "X-Auth-Token": keystone.token(keystone.reader)}
-    assert closed.ask("GET", "/v2.0/agents", headers=reader).status_int == 403
+    assert closed.ask("GET", "/v2.0/status", headers=reader).status_int == 403
     assert closed.ask("POST", "/v2.0/networks", {"network": {"project_id": "p"}}, reader).status_int == 403
     member = {**FORGED, "X-Auth-Token": keystone.token(keystone.member)}
     assert closed.make("network", {}, member)["project_id"] == keystone.member.project_id
     revoked = keystone.token(keystone.admin)
     keystone.revoke(revoked)
-    assert closed.ask("GET", "/v2.0/agents", headers={**FORGED, "X-Auth-Token": revoked}).status_int == 401
+    assert closed.ask("GET", "/v2.0/networks", headers={**FORGED, "X-Auth-Token": revoked}).status_int == 401
 
 
 def test_roles_are_those_of_the_token(closed: Api, keystone: Keystone) -> None:
