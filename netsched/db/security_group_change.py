@@ -17,6 +17,7 @@ from netsched.db import security_group_use as use
 from netsched.db.group_presence import References
 from netsched.db.port_security_group import port_security_group
 from netsched.db.security_group import (
+    DEFAULT,
     as_rest,
     get,
     rules_by_ids,
@@ -34,6 +35,8 @@ Objects = list[dict[str, Any]]
 
 def insert_many(tx: Transaction, groups: Sequence[Mapping[str, Any]]) -> Objects:
     """Create groups with the rules that groups begin with; each project has its default one from then on, too."""
+    for wanted in groups:
+        _check_name(wanted)
     use.for_new_ports(tx, (), {wanted["project_id"] for wanted in groups})
     rows = [query.standard_row(tx, wanted) | {"stateful": wanted.get("stateful", True)} for wanted in groups]
     use.insert_rows(tx, rows, default=False)
@@ -48,8 +51,15 @@ def update(
     query.revise(tx, security_group, group_id, if_match, errors.SecurityGroupNotFound, changes)
     if "name" in changes and use.find(tx, [group_id])[group_id].default_of is not None:
         raise errors.SecurityGroupCannotUpdateDefault()
+    _check_name(changes)
     _note_groups(tx, [group_id])
     return get(tx.connection, group_id, visible_to)
+
+
+def _check_name(given: Mapping[str, Any]) -> None:
+    """One name is reserved: by it, projects know the group that they did not make. One may look for it, though."""
+    if str(given.get("name", "")).lower() == DEFAULT:
+        raise errors.SecurityGroupDefaultAlreadyExists()
 
 
 def remove(tx: Transaction, group_id: str, if_match: int | None, principal: Principal) -> None:

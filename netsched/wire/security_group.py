@@ -17,14 +17,6 @@ POSTED = Attr(post=True)
 MAX_PORT = 65535
 
 
-def _name(value: Any) -> str:
-    """One name is reserved: by it, projects know the group that they did not make."""
-    text = types.line(value)
-    if text.lower() == "default":
-        raise errors.SecurityGroupDefaultAlreadyExists()
-    return text
-
-
 def direction(value: Any) -> str:
     if value not in security_rule.DIRECTIONS:
         raise ValueError(f"{types.shown(value)} is not in {list(security_rule.DIRECTIONS)}")
@@ -85,7 +77,7 @@ def _schema(*alternatives: dict[str, Any]) -> WithJsonSchema:
 _NAME = {"type": "string", "maxLength": types.LONG, "not": {"pattern": "^[dD][eE][fF][aA][uU][lL][tT]$"}}
 _PROTOCOLS = {"type": "string", "enum": list(security_rule.PROTOCOLS)}
 _CIDRS = ({"type": "string", "format": "ipv4"}, {"type": "string", "format": "ipv6"})
-Name = Annotated[str, BeforeValidator(_name), WithJsonSchema(_NAME)]
+Name = Annotated[str, BeforeValidator(types.line), WithJsonSchema(_NAME)]
 Direction = Annotated[
     str, BeforeValidator(direction), WithJsonSchema({"type": "string", "enum": list(security_rule.DIRECTIONS)})
 ]
