@@ -208,3 +208,27 @@ def test_ports_on_other_hosts_are_not_here(site: Site) -> None:
         port["binding:host_id"] = "node2"
     site.want()
     assert site.router.namespace not in site.node.run("ip", "netns")
+
+
+def test_only_within_an_address_scope_do_addresses_mean_the_same(site: Site) -> None:
+    inner, *_ = (router_port for router_port in site.router.content["port"].values())
+    networks = site.router.content["network"]
+    outer = next(p for p in site.router.content["port"].values() if p["device_owner"] == "network:router_gateway")
+    for port in (inner, outer):
+        networks[port["network_id"]]["ipv4_address_scope"] = "one"
+    site.router.floating(1, "203.0.113.20", "10.0.1.5")
+    site.want()
+    site.world.run("ip route add 10.0.0.0/23 via 203.0.113.10")
+    assert site.a1.seen_as("203.0.113.1") == "10.0.0.5", "no translation inside the scope"
+    assert site.world.seen_as("10.0.0.5") == "203.0.113.1"
+    site.b1.ping("203.0.113.1")  # out of no scope into one: by translation
+    assert site.b1.seen_as("203.0.113.1") == "203.0.113.20"
+    assert not site.a1.reaches("10.0.1.5") and not site.b1.reaches("10.0.0.5")
+    assert not site.world.reaches("10.0.1.5")
+    assert site.world.seen_as("203.0.113.20") == "203.0.113.1"
+    assert site.a1.seen_as("203.0.113.20"), "by an address that means the same to both"
+    for port in (inner, outer):
+        networks[port["network_id"]]["ipv4_address_scope"] = None
+    site.want()
+    site.a1.ping("10.0.1.5")
+    assert site.a1.seen_as("203.0.113.1") == "203.0.113.10"

@@ -41,6 +41,8 @@ class Nat:
     snat: str | None  # the address for all connections to outside that have none of their own; None: left as they are
     floating: tuple[tuple[str, str], ...]  # (floating, fixed), each floating address once
     legs: tuple[Leg, ...]
+    unchanged: tuple[str, ...] = ()  # CIDRs that mean the same outside, being in its address scope: no SNAT
+    apart: tuple[tuple[str, ...], ...] = ()  # links by address scope, where they are of more than one
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,12 @@ class _Port:
     subnets: Mapping[str, Object]
     plug: Plug
     is_gateway: bool
+
+    @property
+    def scope(self) -> str | None:
+        """The address scope of its IPv4 addresses. Servers of older releases know none."""
+        scope: str | None = self.network.get("ipv4_address_scope")
+        return scope
 
     def addresses(self, version: int) -> list[tuple[str, Object]]:
         """(address, its subnet), in the order of the port's fixed_ips."""
@@ -110,6 +118,8 @@ def desired(router_id: str, content: Content, host: str) -> RouterDesired | None
         snat=_snat(router, ports),
         floating=tuple(sorted(dict(floating.values()).items())),
         legs=tuple(_legs(ports)),
+        unchanged=tuple(_unchanged(ports)),
+        apart=_apart(ports),
     )
     return RouterDesired(
         router_id=router_id,
@@ -215,6 +225,21 @@ def _legs(ports: Sequence[_Port]) -> list[Leg]:
         for p in inner
         for address, subnet in p.addresses(4)
     ]
+
+
+def _unchanged(ports: Sequence[_Port]) -> list[str]:
+    outside = {p.scope for p in ports if p.is_gateway} - {None}
+    inner = [p for p in ports if not p.is_gateway and p.scope in outside]
+    return sorted({str(ipaddress.ip_network(subnet["cidr"])) for p in inner for _, subnet in p.addresses(4)})
+
+
+def _apart(ports: Sequence[_Port]) -> tuple[tuple[str, ...], ...]:
+    """Networks of no scope are as those of one more: among each other they are routed as ever."""
+    by_scope: dict[str | None, list[str]] = {}
+    for p in ports:
+        if p.addresses(4):
+            by_scope.setdefault(p.scope, []).append(p.plug.inside)
+    return tuple(sorted(tuple(sorted(links)) for links in by_scope.values())) if len(by_scope) > 1 else ()
 
 
 def _routes(router: Object, ports: Sequence[_Port], problems: list[str]) -> list[Route]:

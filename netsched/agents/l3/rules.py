@@ -41,13 +41,34 @@ class Listed:
 def chains(nat: Nat) -> list[Chain]:
     """All chains of the router."""
     set_zone = (f"ct zone set {nat.zone}",)
+    between = [Chain("between", "filter", "forward", 0, tuple(_between(nat)))] if nat.apart else []
     return [
         # From the first packet on, before conntrack looks: entries made without the zone would not be found again.
         Chain("zone_in", "filter", "prerouting", -300, set_zone),
         Chain("zone_out", "filter", "output", -300, set_zone),
         Chain("inward", "nat", "prerouting", -100, (f"dnat to ip daddr map @{INWARD}",)),
         Chain("outward", "nat", "postrouting", 100, tuple(_outward(nat))),
+        *between,
     ]
+
+
+def _between(nat: Nat) -> list[str]:
+    """Nothing goes from one address scope to another as it is, where the same address may be somebody else."""
+    rules = ["ct status dnat accept", "ct status snat accept"]
+    for links in nat.apart:
+        others = [link for group in nat.apart if group != links for link in group]
+        inside = [link for link in others if link != nat.gateway]
+        if inside:
+            rules.append(f"iifname {_any(links)} oifname {_any(inside)} drop")
+        if nat.gateway in others and not nat.snat:
+            own = sorted(fixed for _, fixed in nat.floating)  # they leave under their floating addresses
+            rest = f" ip saddr != {{ {', '.join(own)} }}" if own else ""
+            rules.append(f'iifname {_any(links)} oifname "{nat.gateway}"{rest} drop')
+    return rules
+
+
+def _any(links: Sequence[str]) -> str:
+    return "{ " + ", ".join(f'"{link}"' for link in links) + " }"
 
 
 def _outward(nat: Nat) -> list[str]:
@@ -56,6 +77,8 @@ def _outward(nat: Nat) -> list[str]:
     rules = []
     if nat.gateway:
         rules.append(f'oifname "{nat.gateway}" snat to ip saddr map @{OUTWARD}')
+        if nat.unchanged:
+            rules.append(f'oifname "{nat.gateway}" ip saddr {{ {", ".join(nat.unchanged)} }} accept')
         if nat.snat:
             rules.append(f'oifname "{nat.gateway}" snat to {nat.snat}')
     for leg in (leg for leg in nat.legs if not leg.is_gateway):

@@ -98,3 +98,38 @@ def test_what_comes_to_a_subnet_with_another_gateway_gets_the_address_on_the_lin
     assert any(r.startswith("ct status dnat oifname") and r.endswith("snat to 10.0.0.254") for r in outward)
     own = rules.chains(nat(two_networks()))[-1].rules
     assert not any(r.startswith("ct status dnat oifname") for r in own)
+
+
+def scoped(router: RouterContent, *addresses: str) -> RouterContent:
+    """The router, the networks of these ports of its in one address scope."""
+    for port in router.content["port"].values():
+        if port["fixed_ips"][0]["ip_address"] in addresses:
+            router.content["network"][port["network_id"]]["ipv4_address_scope"] = "one"
+    return router
+
+
+def test_without_address_scopes_and_in_a_single_one_nothing_is_held_back() -> None:
+    assert {chain.hook for chain in rules.chains(nat(two_networks()))} == {"prerouting", "output", "postrouting"}
+    all_in_one = nat(scoped(two_networks(), "10.0.0.1", "10.0.1.1", "203.0.113.10"))
+    assert all_in_one.apart == () and set(all_in_one.unchanged) == {"10.0.0.0/24", "10.0.1.0/24"}
+
+
+def test_what_leaves_its_address_scope_untranslated_is_dropped() -> None:
+    found = nat(scoped(two_networks(), "10.0.0.1", "203.0.113.10"))
+    assert found.unchanged == ("10.0.0.0/24",)
+    between = rules.chains(found)[-1]
+    assert (between.hook, between.rules[:2]) == ("forward", ("ct status dnat accept", "ct status snat accept"))
+    one, other = sorted(found.apart, key=len, reverse=True)
+    (alone,) = other
+    first, second = sorted(one)
+    assert set(between.rules[2:]) == {
+        f'iifname {{ "{first}", "{second}" }} oifname {{ "{alone}" }} drop',
+        f'iifname {{ "{alone}" }} oifname {{ "{next(link for link in one if link != found.gateway)}" }} drop',
+    }
+    router = scoped(two_networks(), "10.0.0.1", "203.0.113.10")
+    router.router["external_gateway_info"]["enable_snat"] = False
+    router.floating(1, "203.0.113.20", "10.0.1.5")
+    assert (
+        f'iifname {{ "{alone}" }} oifname "{found.gateway}" ip saddr != {{ 10.0.1.5 }} drop'
+        in rules.chains(nat(router))[-1].rules
+    )
