@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import random
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+from netsched import errors
 from netsched.db import agent as agents
 from netsched.db import base, dhcp_port, manual, port_binding, port_change, rebinding
 from netsched.db.agent import agent
+from netsched.db.group_presence import group_presence
 from netsched.db.interest import interest
 from netsched.db.port import port
 from netsched.db.presence import presence
 from netsched.db.session import Database
 from netsched.model import kinds
+from netsched.model.query import Query
+from tests import needs
 from tests.cloud import ADMIN, Cloud, Object
 from tests.db.placements import OPERATOR, World
 from tests.statements import counted
@@ -52,6 +58,15 @@ class Land(Cloud):
     def on(self, network_id: str, host: str) -> Object:
         return self.port(network_id, **{"binding:host_id": host})
 
+    def group(self) -> str:
+        return str(self.groups.create(ADMIN, [{}])[0]["id"])
+
+    def name(self, group_id: str, named: str) -> None:
+        """A rule of one group names the other."""
+        nothing = ("protocol", "port_range_min", "port_range_max", "remote_ip_prefix", "remote_address_group_id")
+        rule = {"security_group_id": group_id, "direction": "ingress", "ethertype": "IPv4", "remote_group_id": named}
+        self.rules.create(ADMIN, [dict.fromkeys(nothing) | rule])
+
     def interests(self, network_id: str) -> dict[str, tuple[str, int]]:
         """host -> (state, epoch)"""
         hosts = {row["id"]: row["host"] for row in self.world.rows(agent)}
@@ -70,12 +85,27 @@ class Land(Cloud):
         there = {row[:2]: row[2] for row in self.rows(counts.group_by(port.c.network_id, port.c.binding_host_id))}
         rows = self.world.rows(presence)
         assert {(row["network_id"], row["host"]): row["ports"] for row in rows if row["ports"]} == there
-        epochs = {(row["network_id"], row["host"]): row["epoch"] for row in rows}
+        epochs = {(f"network/{row['network_id']}", row["host"]): row["epoch"] for row in rows}
+        epochs |= {(row["scope"], row["host"]): row["epoch"] for row in self.world.rows(group_presence)}
+        self._check_groups()
         hosts = {row["id"]: row["host"] for row in self.world.rows(agent, agent.c.agent_type == kinds.L2_AGENT)}
         held = self.world.rows(interest, interest.c.state == "held", interest.c.cause == "host")
-        assert {(row["scope"].split("/")[1], hosts[row["agent_id"]]): row["epoch"] for row in held} == {
-            at: epochs[at] for at in there if at[1] in hosts.values()
+        needed = needs.of_hosts(self.all_ports(), self.rules.list(ADMIN, Query()))
+        assert {(row["scope"], hosts[row["agent_id"]]): row["epoch"] for row in held} == {
+            (scope, host): epochs[scope, host] for host in hosts.values() for scope in needed.get(host, ())
         }
+
+    def _check_groups(self) -> None:
+        """A group is needed as often as ports there are in it."""
+        uses = self.world.rows(group_presence, group_presence.c.host != "", group_presence.c.uses != 0)
+        counted = {(row["scope"], row["host"]): row["uses"] for row in uses}
+        plugged = [one for one in self.all_ports() if one["binding:vif_type"] == "bridge"]
+        there = Counter(
+            (f"security_group/{group_id}", one["binding:host_id"])
+            for one in plugged
+            for group_id in one["security_groups"]
+        )
+        assert {at: number for at, number in counted.items() if at[0].startswith("security_group/")} == there
 
 
 @pytest.fixture
@@ -98,7 +128,7 @@ def test_a_port_on_a_host_is_plugged_and_its_l2_agent_holds_the_network(land: La
     assert first["binding:vif_details"] == {**BRIDGE, "tunnel_ip": "172.30.0.1"}
     assert first == land.read_port(first)
     assert land.interests(network_id) == {"h1": ("held", 1)}
-    (row,) = land.world.rows(interest)
+    (row,) = land.world.rows(interest, interest.c.scope == f"network/{network_id}")
     assert row["cause"] == "host" and row["behind_since"] is not None
     land.on(network_id, "h1")
     assert land.here(network_id) == {"h1": (2, 1)} and land.interests(network_id) == {"h1": ("held", 1)}
@@ -236,7 +266,7 @@ def test_moves_are_set_wise_and_told(land: Land) -> None:
         assert {change[2] for change in land.changes() if change[3] == "update"} >= set(hosts)
         return len(sent)
 
-    assert moved(1) == moved(40) <= 9
+    assert moved(1) == moved(40) <= 12
     land.check()
     before = land.changes()
     same = {made["id"]: "h2" for made in land.all_ports()}
@@ -248,16 +278,17 @@ def test_binding_costs_a_few_statements_more(land: Land) -> None:
     land.l2("h1")
     network_id = land.network()
     land.subnet(network_id, "10.0.0.0/24")
+    land.port(network_id)  # the first of its project, which makes its default group
     costs = []
     for host in ("", "h1", "h1"):
         with counted(land.database) as sent:
             made = land.on(network_id, host)
         costs.append(len(sent))
     plain, first, second = costs
-    assert plain <= 10 and first <= plain + 4 and second <= plain + 3, costs
+    assert plain <= 12 and first <= plain + 6 and second <= plain + 5, costs
     with counted(land.database) as sent:
         land.ports.delete(ADMIN, made["id"], None)
-    assert len(sent) <= 12, sent
+    assert len(sent) <= 15, sent
 
 
 def test_a_deleted_network_is_taken_off_the_hosts_of_its_dhcp_ports(land: Land) -> None:
@@ -458,11 +489,26 @@ def test_whatever_races_the_books_are_right(land: Land) -> None:
     def move(chosen: list[Object], host: str) -> None:
         land.database.write(lambda tx: port_binding.move(tx, {made["id"]: host for made in chosen}))
 
+    groups = [land.group() for _ in range(3)]
+
+    def name(group: str, named: str) -> None:
+        """A rule that names the other group comes, or goes."""
+        same = {"security_group_id": (group,), "remote_group_id": (named,)}
+        rules = land.rules.list(ADMIN, Query(filters=same))
+        with contextlib.suppress(errors.SecurityGroupRuleNotFound, errors.SecurityGroupRuleExists):  # made just now
+            land.rules.delete(ADMIN, rules[0]["id"], None) if rules else land.name(group, named)
+
     works: list[Any] = []
-    for _ in range(60):
+    for _ in range(90):
         host = rng.choice([*hosts, ""])
-        one, some = rng.choice(ports), rng.sample(ports, 5)
-        works.append(rng.choice([functools.partial(land.host, one, host), functools.partial(move, some, host)]))
+        one, some, chosen = rng.choice(ports), rng.sample(ports, 5), rng.sample(groups, rng.randrange(3))
+        ways = [
+            functools.partial(land.host, one, host),
+            functools.partial(move, some, host),
+            functools.partial(land.put, one, security_groups=chosen),
+            functools.partial(name, *rng.sample(groups, 2)),
+        ]
+        works.append(rng.choice(ways))
     with ThreadPoolExecutor(6) as pool:
         for done in [pool.submit(work) for work in works]:
             done.result()

@@ -10,7 +10,10 @@ from typing import Any
 import pytest
 
 from netsched.model import kinds
+from netsched.model.query import Query
 from netsched.rpc.agent import Capabilities
+from netsched.server.services.security_group_rule import SecurityGroupRuleService
+from tests import needs
 from tests.flow.world import ADMIN, DEATH, WAYS, Node, World, scope_of
 
 L2_AGENTS = 100
@@ -23,6 +26,11 @@ def world(tmp_path: Path) -> World:
 
 def l2(world: World, host: str, **options: Any) -> Node:
     return world.add(host, agent_type=kinds.L2_AGENT, **options)
+
+
+def networks(node: Node) -> set[str]:
+    """The scopes of networks that it has in force; of security groups see test_security_groups.py."""
+    return {scope for scope in node.machine.scopes if scope.startswith("network/")}
 
 
 def show(world: World, port: str) -> dict[str, Any]:
@@ -50,7 +58,7 @@ def test_a_change_is_told_to_the_hosts_of_the_network_and_its_dhcp_agent_and_to_
     world.run(3)
     network, other = world.network(), world.network()
     port, *_ = [world.port(network, f"c{number}") for number in range(3)]
-    elsewhere = world.port(other, "c50")
+    elsewhere = world.port(other, "c50", project_id="project-2")  # the default group of another is not named here
     world.run(8)
     concerned = {f"agent.c{number}": 1 for number in range(3)} | {"agent.h1": 1}
     assert told(world, lambda: put(world, port, name="new")) == concerned
@@ -58,7 +66,7 @@ def test_a_change_is_told_to_the_hosts_of_the_network_and_its_dhcp_agent_and_to_
     assert told(world, lambda: [world.network(subnet=False) for _ in range(50)]) == {}
     joined = told(world, lambda: world.port(network, "c7"))
     assert set(joined) == {*concerned, "agent.c7"}
-    assert set(world.nodes["c7"].machine.scopes) == {scope_of(network)}
+    assert networks(world.nodes["c7"]) == {scope_of(network)}
     assert all(
         not world.nodes[f"c{number}"].machine.scopes for number in range(L2_AGENTS) if number not in (0, 1, 2, 7, 50)
     )
@@ -80,7 +88,7 @@ def test_a_port_becomes_active_when_it_is_wired_and_reserved_and_again_on_its_ne
     assert show(world, port)["status"] == "DOWN"
     world.run(8)
     assert show(world, port)["status"] == "ACTIVE"
-    assert first.machine.scopes == {} and set(second.machine.scopes) == {scope_of(network)}
+    assert first.machine.scopes == {} and networks(second) == {scope_of(network)}
     world.settle()
 
 
@@ -189,7 +197,7 @@ def test_the_last_port_of_a_host_takes_the_network_along(world: World) -> None:
     for port, left in zip(ports, ({scope_of(network)}, set()), strict=True):
         world.ports.delete(ADMIN, port, None)
         world.run(6)
-        assert set(node.machine.scopes) == left
+        assert networks(node) == left
     again = world.port(network, "c1")
     world.run(6)
     assert again in node.machine.scopes[scope_of(network)]["port"]
@@ -216,7 +224,8 @@ def test_in_bad_weather_every_host_ends_up_with_what_is_there(seed: int, tmp_pat
                 world.rng.choice(nodes).restart()
             world.run(0.5)
     world.settle()
+    rules = SecurityGroupRuleService(world.database).list(ADMIN, Query())
+    needed = needs.of_hosts([show(world, port) for port in ports], rules)
     for node in nodes:
-        here = {scope_of(show(world, p)["network_id"]) for p in ports if show(world, p)["binding:host_id"] == node.host}
-        assert set(node.machine.scopes) == here
+        assert set(node.machine.scopes) == needed.get(node.host, set())
     assert {show(world, port)["status"] for port in ports if show(world, port)["binding:host_id"]} <= {"ACTIVE"}
