@@ -79,7 +79,7 @@ class Client:
         """The object with that id or, if there is none, those with that value of the attribute `by`."""
         # A server may refuse to look for an id that cannot be one.
         for attribute in ("id", by) if _is_uuid(name_or_id) else (by,):
-            if found := self.list(f"/{collection}", collection, **{**filters, attribute: name_or_id}):
+            if found := self.list(f"/{collection}", key(collection), **{**filters, attribute: name_or_id}):
                 return found
         return []
 
@@ -122,7 +122,12 @@ class Client:
 
 def words(collection: str) -> str:
     """What one object of a collection is called in commands: ``network``, ``floating ip``."""
-    return {"floatingips": "floating ip"}.get(collection, collection.rstrip("s"))
+    return {"floatingips": "floating ip"}.get(collection, collection.rstrip("s").replace("-", " "))
+
+
+def key(collection: str) -> str:
+    """What a collection, ``security-groups``, is called inside of bodies."""
+    return collection.replace("-", "_")
 
 
 class Connected(Protocol):

@@ -130,6 +130,7 @@ class Set(resource.Set):
       netsched port set vm-1 --fixed-ip ip-address=10.1.0.51
       netsched port set vm-1 --no-fixed-ip
       netsched port set vm-1 --host ''  (nowhere)
+      netsched port set vm-1 --security-group web --security-group default
     """
 
     kind = PORT
@@ -152,6 +153,14 @@ class Set(resource.Set):
             const=[],
             default=ABSENT,
             help="Remove all allowed addresses.",
+        )
+        parser.add_argument(
+            "--no-security-group",
+            dest="security_groups",
+            action="store_const",
+            const=[],
+            default=ABSENT,
+            help="Leave all security groups: nothing passes then.",
         )
 
     def body(self, client: Client, arguments: argparse.Namespace) -> dict[str, Any]:
@@ -197,6 +206,14 @@ def _add_writable(parser: argparse.ArgumentParser) -> None:
         metavar="ip-address=IP[,mac-address=MAC]",
         help="What it may send from besides its own; can be repeated.",
     )
+    parser.add_argument(
+        "--security-group",
+        dest="security_groups",
+        action="append",
+        default=ABSENT,
+        metavar="GROUP",
+        help="Id or name of a security group that lets traffic pass, instead of those it has; can be repeated.",
+    )
     options.add_port_security(parser, "Only its own and the allowed addresses, or any.")
     parser.add_argument("--mac-address", default=ABSENT, help="MAC address instead of a generated one.")
     parser.add_argument("--device", dest="device_id", default=ABSENT, help="Id of what uses the port.")
@@ -206,7 +223,9 @@ def _add_writable(parser: argparse.ArgumentParser) -> None:
 
 
 def _body(client: Client, arguments: argparse.Namespace) -> dict[str, Any]:
-    body = resource.given(arguments, *_WRITABLE, "fixed_ips", "extra_dhcp_opts")
+    body = resource.given(arguments, *_WRITABLE, "fixed_ips", "extra_dhcp_opts", "security_groups")
+    if "security_groups" in body:
+        body["security_groups"] = [client.find("security-groups", one)["id"] for one in body["security_groups"]]
     for fixed in body.get("fixed_ips", ()):
         if "subnet_id" in fixed:
             fixed["subnet_id"] = client.find("subnets", fixed["subnet_id"])["id"]

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from cliff import command, lister, show
 
-from netsched.cli.client import Client, CommandFailed, connected, words
+from netsched.cli.client import Client, CommandFailed, connected, key, words
 from netsched.cli.formats import Addresses, Alive, Gateway, Structure, UpDown, with_examples
 
 ABSENT = argparse.SUPPRESS
@@ -87,7 +87,7 @@ class List(lister.Lister):
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[list[str], list[list[Any]]]:
         client = connected(self)
         filters = self.resolve(client, given(parsed_args, *self.filters))
-        found = client.list(f"/{self.kind.collection}", self.kind.collection, **filters)
+        found = client.list(f"/{self.kind.collection}", key(self.kind.collection), **filters)
         found.sort(key=lambda one: [str(one.get(attribute)) for attribute in self.kind.order])
         return self.kind.table(found, parsed_args.long)
 

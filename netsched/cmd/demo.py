@@ -99,7 +99,9 @@ class Demo:
         for name, where in (("web-1", "blue"), ("web-2", "blue"), ("db-1", "green")):
             self.ports[name] = create("port", network_id=self.networks[where]["id"], name=name)
         self.floating = create("floatingip", floating_network_id=public["id"], port_id=self.ports["web-1"]["id"])
+        self.site.let_in("icmp")
         self.say("networks blue and green, router edge between them and public; ports web-1, web-2, db-1")
+        self.say("security group default, in which they are: among themselves all, from elsewhere only ping")
         self.say(f"floating IP {self.floating['floating_ip_address']} for web-1, {self.address('web-1')}")
 
     def bound(self) -> None:

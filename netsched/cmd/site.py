@@ -139,6 +139,13 @@ class Site:
         created: dict[str, Any] = self.rest("POST", f"{resource}s", {resource: named})[resource]
         return created
 
+    def let_in(self, *protocols: str) -> None:
+        """Rules of the default groups: these protocols from anywhere. Of projects that have had a port."""
+        for group in self.rest("GET", "security-groups?name=default")["security_groups"]:
+            for protocol in protocols:
+                rule = {"security_group_id": group["id"], "direction": "ingress", "protocol": protocol}
+                self.rest("POST", "security-group-rules", {"security_group_rule": rule})
+
     def show(self, resource: str, id_: str) -> dict[str, Any]:
         found: dict[str, Any] = self.rest("GET", f"{resource}s/{id_}")[resource]
         return found

@@ -105,6 +105,7 @@ class Tenant:
         self.web1 = cloud.machine("web-1", "cmp-1", self.networks["blue"])
         self.web2 = cloud.machine("web-2", "cmp-2", self.networks["blue"])
         self.db1 = cloud.machine("db-1", "cmp-2", self.networks["green"])
+        cloud.site.let_in("icmp")
 
 
 @pytest.fixture(scope="module")
