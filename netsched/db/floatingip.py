@@ -34,6 +34,8 @@ floatingip = sa.Table(
     sa.Column("fixed_ip_address", sa.String(64), nullable=True),
     sa.Column("router_id", base.Id, sa.ForeignKey("router.id"), nullable=True, index=True),
     sa.Column("status", sa.String(16), nullable=False, default=DOWN),
+    sa.Column("dns_name", sa.String(255), nullable=False, default="", server_default=""),
+    sa.Column("dns_domain", sa.String(255), nullable=False, default="", server_default=""),
     # One floating IP of an external network per fixed address.
     sa.UniqueConstraint("port_id", "fixed_ip_address", "floating_network_id"),
     # An address does not leave its port under a floating IP: whoever takes it away dissociates first.
@@ -43,7 +45,10 @@ floatingip = sa.Table(
     ),
 )
 
-_PLAIN = ("floating_network_id", "floating_ip_address", "fixed_ip_address", "port_id", "router_id", "status")
+_PLAIN = (
+    "floating_network_id", "floating_ip_address", "fixed_ip_address", "port_id", "router_id", "status", "dns_name",
+    "dns_domain",
+)  # fmt: skip
 # What is told of the port to which one was given.
 _DETAILS = [
     port.c[name].label(f"port_{name}")
@@ -146,7 +151,8 @@ def claim(tx: Transaction, floatingip_id: str, if_match: int | None, values: Map
 
 def row(tx: Transaction, wanted: Mapping[str, Any]) -> dict[str, Any]:
     """The columns of a new floating IP that is nowhere yet, but for its address and the port that holds it."""
-    return {**query.standard_row(tx, wanted), "floating_network_id": wanted["floating_network_id"], **NOWHERE}
+    named = {name: wanted.get(name) or "" for name in ("dns_name", "dns_domain")}
+    return {**query.standard_row(tx, wanted), "floating_network_id": wanted["floating_network_id"], **named, **NOWHERE}
 
 
 def insert_many(tx: Transaction, rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -38,6 +38,7 @@ network = sa.Table(
     sa.Column("network_type", sa.String(16), nullable=True),
     sa.Column("physical_network", sa.String(64), nullable=False, default="", server_default=""),
     sa.Column("segmentation_id", sa.Integer, nullable=True),
+    sa.Column("dns_domain", sa.String(255), nullable=False, default="", server_default=""),
     # Counted up by every change of its set of subnets, first thing: that locks the row, so what is then read of the
     # other subnets (overlaps, the last one with DHCP) stays true until the commit. No revision: clients never see it.
     sa.Column("subnet_changes", sa.BigInteger, nullable=False, default=0),
@@ -48,9 +49,8 @@ network = sa.Table(
 TYPE = "network"  # as rows of rbac.py name it
 SCOPES = {"ipv4_address_scope": 4, "ipv6_address_scope": 6}  # of the pools of its subnets, by IP version: all in one
 TO_ALL = {"shared": rbac.SHARED, "router_external": rbac.EXTERNAL}  # column: what it says is granted to everybody
-_CHANGEABLE = {
-    name: name for name in ("name", "description", "admin_state_up", "shared", "port_security_enabled", "mtu", "tags")
-} | {"router:external": "router_external"}
+_ALIKE = ("admin_state_up", "shared", "port_security_enabled", "mtu", "dns_domain")  # attributes as their columns
+_CHANGEABLE = {name: name for name in ("name", "description", "tags", *_ALIKE)} | {"router:external": "router_external"}
 
 # subnet.py imports this file; these of its columns are wanted here, and of its pools'.
 _subnet = sa.table(
@@ -66,12 +66,31 @@ def visible(project_id: str | None) -> sa.ColumnElement[bool] | None:
 
 
 def seen_by(project_id: str) -> sa.Select[Any]:
-    """The ids of what a project sees. A union, of which each part has an index: an OR would read all networks."""
+    """The ids of what a project sees."""
     table = rbac.rbac_policy.c
     own = sa.select(network.c.id).where(network.c.project_id == project_id)
-    to_all = [sa.select(network.c.id).where(network.c[column] == sa.true()) for column in TO_ALL]
     granted = sa.select(table.object_id).where(table.object_type == TYPE, table.target_tenant == project_id)
-    return sa.select(sa.union(own, *to_all, granted).subquery().c.id)
+    return _any_of(own, *map(_to_all, TO_ALL), granted)
+
+
+def outside_of(project_id: str | None) -> sa.Select[Any]:
+    """The ids of the networks that are external for a project, or its own and external for somebody; None: of all."""
+    held = rbac.held(TYPE, rbac.EXTERNAL, project_id)
+    if project_id is None:
+        return _any_of(_to_all("router_external"), held)
+    own = network.c.id.in_(rbac.held(TYPE, rbac.EXTERNAL, None))
+    return _any_of(
+        _to_all("router_external"), held, sa.select(network.c.id).where(network.c.project_id == project_id, own)
+    )
+
+
+def _to_all(column: str) -> sa.Select[Any]:
+    return sa.select(network.c.id).where(network.c[column] == sa.true())
+
+
+def _any_of(*ids: sa.Select[Any]) -> sa.Select[Any]:
+    """A union, of which each part has an index: an OR would read all networks."""
+    return sa.select(sa.union(*ids).subquery().c.id)
 
 
 def is_shared(project_id: str | None) -> sa.ColumnElement[bool]:
@@ -102,7 +121,7 @@ def _with_subnets(values: query.Values) -> query.Condition:
 FIELDS = Fields(
     table=network,
     columns=query.standard_fields(network)
-    | {name: network.c[name] for name in ("admin_state_up", "status", "shared", "mtu", "port_security_enabled")}
+    | {name: network.c[name] for name in ("status", *_ALIKE)}
     | {
         "router:external": network.c.router_external,
         "provider:network_type": network.c.network_type,
@@ -120,16 +139,17 @@ FIELDS = Fields(
 
 def _fields(reader: str | None) -> Fields:
     """What is granted to a reader is no column."""
-    derived = {"shared": _either(is_shared(reader)), "router:external": _either(is_external())}
+    shared = [_to_all("shared")] + ([rbac.held(TYPE, rbac.SHARED, reader)] if reader is not None else [])
+    derived = {"shared": _either(_any_of(*shared)), "router:external": _either(outside_of(None))}
     return replace(FIELDS, conditions={**FIELDS.conditions, **derived})
 
 
-def _either(condition: query.Condition) -> Callable[[query.Values], query.Condition]:
-    """A filter by a condition: any of the values, true and false."""
+def _either(ids: sa.Select[Any]) -> Callable[[query.Values], query.Condition]:
+    """A filter: the networks of these ids for true, the others for false."""
 
     def chosen(values: query.Values) -> query.Condition:
         wanted = {value if isinstance(value, bool) else types.boolean(value) for value in values}
-        return sa.or_(sa.false(), *[condition if one else sa.not_(condition) for one in sorted(wanted)])
+        return sa.or_(sa.false(), *[network.c.id.in_(ids) if one else network.c.id.not_in(ids) for one in wanted])
 
     return chosen
 
@@ -157,6 +177,7 @@ def _row(tx: Transaction, wanted: Mapping[str, Any]) -> dict[str, Any]:
         "shared": wanted.get("shared", False),
         "availability_zone_hints": list(wanted.get("availability_zone_hints") or []),
         "mtu": wanted["mtu"],
+        "dns_domain": wanted.get("dns_domain") or "",
         "router_external": wanted.get("router:external", False),
         "port_security_enabled": wanted.get("port_security_enabled", True),
         "network_type": network_type,
@@ -175,6 +196,7 @@ def _object(row: query.Row, subnets: Iterable[str], zones: Iterable[str]) -> dic
         "availability_zone_hints": row["availability_zone_hints"],
         "availability_zones": sorted(zones),
         "mtu": row["mtu"],
+        "dns_domain": row["dns_domain"],
         "router:external": bool(row["is_external"]),
         "port_security_enabled": row["port_security_enabled"],
         **dict.fromkeys(SCOPES),

@@ -43,6 +43,7 @@ port = sa.Table(
     sa.Column("port_security_enabled", sa.Boolean, nullable=False, default=True, server_default=sa.true()),
     # Ids, as in port_security_group.py. Null: made by a release without security groups, and not filtered.
     sa.Column("security_groups", base.Json, nullable=True),
+    sa.Column("dns_name", sa.String(255), nullable=False, default="", server_default=""),
     # What makes a port ACTIVE, as agents report it (see port_status.py).
     sa.Column("wired", sa.Boolean, nullable=False, default=False, server_default=sa.false()),
     sa.Column("reserved", sa.Boolean, nullable=False, default=False, server_default=sa.false()),
@@ -57,7 +58,7 @@ PLAIN = {
     for name in (
         "network_id", "mac_address", "admin_state_up", "status", "device_id", "device_owner", "extra_dhcp_opts",
         "binding:host_id", "binding:vnic_type", "binding:profile", "binding:vif_type", "binding:vif_details",
-        "port_security_enabled",
+        "port_security_enabled", "dns_name",
     )
 }  # fmt: skip
 

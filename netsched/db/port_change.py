@@ -22,12 +22,12 @@ MAC_BASE = "fa:16:3e"
 _DEFAULTS: dict[str, Any] = {
     "admin_state_up": True, "status": "DOWN", "device_id": "", "device_owner": "", "binding:host_id": "",
     "binding:vnic_type": "normal", "binding:profile": {}, "binding:vif_type": "unbound", "binding:vif_details": {},
-    "port_security_enabled": True,
+    "port_security_enabled": True, "dns_name": "",
 }  # fmt: skip
 MEMBERS_KNOW = ("fixed_ips", "mac_address", "allowed_address_pairs")  # of each other, in a security group
 _CHANGEABLE = (
     "name", "description", "admin_state_up", "device_id", "device_owner", "binding:profile", "port_security_enabled",
-    "tags",
+    "tags", "dns_name",
 )  # fmt: skip
 
 
@@ -133,7 +133,7 @@ def _give_macs(tx: Transaction, rows: Sequence[dict[str, Any]], mac_base: str) -
     seen = {_at(row) for row in given}
     while drawn:
         for row in drawn:
-            row["mac_address"] = f"{mac_base}:" + ":".join(f"{octet:02x}" for octet in secrets.token_bytes(3))
+            row["mac_address"] = draw_mac(mac_base)
         used = seen | (_used_macs(tx, drawn) if lookup else set())
         clashing = []
         for row in drawn:
@@ -142,6 +142,11 @@ def _give_macs(tx: Transaction, rows: Sequence[dict[str, Any]], mac_base: str) -
             used.add(_at(row))
         seen |= {_at(row) for row in drawn}
         drawn = clashing
+
+
+def draw_mac(mac_base: str) -> str:
+    """A MAC that begins with these three octets; another port may have it."""
+    return f"{mac_base}:" + ":".join(f"{octet:02x}" for octet in secrets.token_bytes(3))
 
 
 def _at(row: Mapping[str, Any]) -> tuple[str, str]:

@@ -29,6 +29,7 @@ class Settings:
 
     provider: ProviderSettings = field(default_factory=ProviderSettings)
     base_mac: str = "fa:16:3e:00:00:00"
+    dns_domain: str = "openstacklocal"
     replicas: int = 1
     write_delay: float = 0.8
     heartbeat: HeartbeatSettings = field(default_factory=HeartbeatSettings)
@@ -74,6 +75,7 @@ def settings_from(conf: Any, role: str) -> Settings:
             overlay_ip_version=conf.network.overlay_ip_version,
         ),
         base_mac=conf.network.base_mac,
+        dns_domain=conf.network.dns_domain,
         replicas=conf.scheduler.dhcp_agents_per_network,
         write_delay=min(conf.heartbeat.write_delay, interval / 10),  # agents repeat what is not answered soon
         heartbeat=HeartbeatSettings(interval, conf.heartbeat.max_beats, conf.heartbeat.new_agents_enabled, agree_on),

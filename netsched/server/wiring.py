@@ -184,7 +184,7 @@ class Server:
         services = Services(
             network=NetworkService(database, settings.provider, quotas),
             subnet=SubnetService(database, settings.replicas, quotas),
-            port=PortService(database, settings.base_mac, quotas),
+            port=PortService(database, settings.base_mac, quotas, settings.dns_domain),
             router=RouterService(database, settings.base_mac, quotas),
             floatingip=FloatingIPService(database, settings.base_mac, quotas),
             agent=AgentService(database),

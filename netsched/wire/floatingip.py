@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from netsched import errors
-from netsched.wire import types
+from netsched.wire import dns, types
 from netsched.wire.resource import READ_ONLY, Attr, Definition, Resource
 
 WRITABLE = Attr(post=True, put=True)
@@ -27,6 +27,9 @@ class FloatingIP(Resource):
     port_details: Annotated[types.Free | None, Attr(filter=False, sort=False)]
     router_id: Annotated[types.Uuid | None, READ_ONLY]
     status: Annotated[types.Text, READ_ONLY]
+    # Kept for those who publish it: there is no DNS service outside of the networks.
+    dns_name: Annotated[dns.RelativeName, Attr(post=True)] = ""
+    dns_domain: Annotated[dns.Domain, Attr(post=True)] = ""
     created_at: Annotated[types.Time, READ_ONLY]
     updated_at: Annotated[types.Time, READ_ONLY]
     revision_number: Annotated[types.Integer, READ_ONLY]

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, WithJsonSchema
 
 from netsched import errors
 from netsched.model import segment
-from netsched.wire import types
+from netsched.wire import dns, types
 from netsched.wire.resource import READ_ONLY, UNSORTED, Attr, Definition, Resource
 
 WRITABLE = Attr(post=True, put=True)
@@ -83,6 +83,7 @@ class Network(Resource):
     provider_network_type: Annotated[NetworkType, _provider("network_type")] = None
     provider_physical_network: Annotated[PhysicalNetwork, _provider("physical_network")] = None
     provider_segmentation_id: Annotated[types.Integer | None, _provider("segmentation_id")] = None
+    dns_domain: Annotated[dns.Domain, WRITABLE] = ""
     created_at: Annotated[types.Time, READ_ONLY]
     updated_at: Annotated[types.Time, READ_ONLY]
     revision_number: Annotated[types.Integer, READ_ONLY]

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJso
 from typing_extensions import TypedDict
 
 from netsched import errors
-from netsched.wire import types
+from netsched.wire import dns, types
 from netsched.wire.resource import READ_ONLY, Attr, Definition, Resource
 
 WRITABLE = Attr(post=True, put=True)
@@ -133,7 +133,7 @@ class Port(Resource):
     project_id: Annotated[types.Line, Attr(post=True)]
     tenant_id: Annotated[types.Line, Attr(post=True)]
     network_id: Annotated[types.Uuid, Attr(post=True, required=True)]
-    mac_address: Annotated[types.Mac, WRITABLE]
+    mac_address: Annotated[types.Mac | None, WRITABLE]  # null: one that the service makes up
     fixed_ips: Annotated[
         FixedIps, Attr(post=True, put=True, sort=False, filter_pattern="^(ip_address=|subnet_id=|ip_address_substr=)")
     ]
@@ -145,6 +145,8 @@ class Port(Resource):
     allowed_address_pairs: Annotated[AddressPairs, Attr(post=True, put=True, filter=False, sort=False)] = []
     port_security_enabled: Annotated[types.Boolean, WRITABLE]
     security_groups: Annotated[list[types.Uuid] | None, LISTED]
+    dns_name: Annotated[dns.Name, WRITABLE] = ""
+    dns_assignment: Annotated[list[types.Free], Attr(filter=False, sort=False)]
     binding_host_id: Annotated[types.Host, Attr(post=True, put=True, name="binding:host_id")] = ""
     binding_vnic_type: Annotated[types.VnicType, Attr(post=True, put=True, name="binding:vnic_type")] = "normal"
     binding_profile: Annotated[types.Profile, Attr(post=True, put=True, sort=False, name="binding:profile")] = {}

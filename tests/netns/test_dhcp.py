@@ -80,6 +80,27 @@ def test_names_are_answered_and_the_rest_is_forwarded() -> None:
         assert client.resolve("elsewhere.example", "10.0.0.2") == ["192.0.2.1"]
 
 
+def test_a_port_is_known_by_its_own_name_to_itself_and_to_others(node1: Node) -> None:
+    content = ipv4()
+    content.network["dns_domain"] = "example.org."
+    content.port(5, "10.0.0.50", dns_name="web")
+    node1.want(content)
+    pid = node1.dnsmasq_pid(NETWORK)
+    client = node1.client("vm1", NETWORK, "fa:16:3e:00:00:05")
+    assert client.udhcpc()["hostname"] == "web"
+    for name in ("web", "web.openstacklocal", "web.example.org"):
+        assert client.resolve(name, "10.0.0.2") == ["10.0.0.50"]
+    assert client.resolve("50.0.0.10.in-addr.arpa", "10.0.0.2", "PTR") == ["web.openstacklocal."]
+    assert client.resolve("host-10-0-0-50", "10.0.0.2") == []
+    content.port(5, "10.0.0.50", dns_name="db.openstacklocal.")
+    node1.want(content)
+    assert client.resolve("db", "10.0.0.2") == ["10.0.0.50"] and client.resolve("web", "10.0.0.2") == []
+    content.port(5, "10.0.0.50", dns_name="no name\naddress=/#/192.0.2.1")
+    node1.want(content)
+    assert client.resolve("host-10-0-0-50", "10.0.0.2") == ["10.0.0.50"]
+    assert node1.dnsmasq_pid(NETWORK) == pid
+
+
 def test_a_change_is_served_at_the_next_request_by_the_same_process(node1: Node) -> None:
     content = ipv4()
     node1.want(content)

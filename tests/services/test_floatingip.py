@@ -52,6 +52,8 @@ def test_an_address_from_the_pools_held_by_a_port_of_nobody(land: Land) -> None:
         "status": "DOWN",
         "revision_number": 0,
         "tags": [],
+        "dns_name": "",
+        "dns_domain": "",
         "port_details": None,
     }
     port = land.all_ports()[0]

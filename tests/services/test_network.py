@@ -50,6 +50,9 @@ def test_a_network_has_all_attributes_and_reads_as_it_was_created(cloud: Cloud) 
         "provider:segmentation_id": made["provider:segmentation_id"],
         "revision_number": 0,
         "tags": [],
+        "dns_domain": "",
+        "ipv4_address_scope": None,
+        "ipv6_address_scope": None,
     }
     assert cloud.changes() == [(f"network/{made['id']}", "network", made["id"], "create")]
 

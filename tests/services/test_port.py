@@ -63,6 +63,7 @@ def test_a_port_has_all_attributes_and_reads_as_it_was_created(cloud: Cloud) -> 
         "binding:vnic_type": "direct",
         "binding:profile": {"a": ["b", {"c": None}]},
         "port_security_enabled": True,
+        "dns_name": "web",
         "allowed_address_pairs": [{"ip_address": "10.9.0.0/16", "mac_address": "fa:16:3e:00:00:99"}],
     }
     made = cloud.port(network_id, TENANT, **body)
@@ -79,8 +80,12 @@ def test_a_port_has_all_attributes_and_reads_as_it_was_created(cloud: Cloud) -> 
         "binding:vif_details": {"reason": "A bridge has no place for a port with binding:vnic_type direct."},
         "revision_number": 0,
         "tags": [],
+        "security_groups": made["security_groups"],
+        "dns_assignment": [
+            {"ip_address": "10.0.0.2", "hostname": "web", "fqdn": "web.openstacklocal."},
+        ],
     }
-    assert cloud.changes()[-1] == (f"network/{network_id}", "port", made["id"], "create")
+    assert (f"network/{network_id}", "port", made["id"], "create") in cloud.changes()
 
 
 def test_by_default_one_address_of_each_version_and_the_automatic_ones(cloud: Cloud) -> None:

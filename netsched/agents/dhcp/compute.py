@@ -16,7 +16,7 @@ from netsched import errors
 from netsched.agents.dhcp import render
 from netsched.agents.kernel import plug as plug_
 from netsched.agents.kernel.plug import Plug
-from netsched.model import addressing
+from netsched.model import addressing, dns
 
 Object = Mapping[str, Any]
 Content = Mapping[str, Mapping[str, Object]]
@@ -85,7 +85,7 @@ def desired(network_id: str, content: Content, host: str, settings: Settings) ->
             raise errors.Invalid(reason="; ".join(problems))
         return None
     plug = _plug(network, port, served)
-    texts = _texts(ports, port, subnets, served, settings)
+    texts = _texts(network, ports, port, subnets, served, settings)
     return DhcpDesired(
         network_id=network_id,
         plug=plug,
@@ -154,6 +154,7 @@ def _reservations(ports: Iterable[Object], served: Sequence[Object]) -> list[tup
 
 
 def _texts(
+    network: Object,
     ports: Sequence[Object],
     own: Object,
     subnets: Sequence[Object],
@@ -171,11 +172,25 @@ def _texts(
     for port in _with_options(ports):
         _extend(options, render.port_options(port))
     addresses = [ip["ip_address"] for port in ports for ip in port["fixed_ips"]]
+    names = _names(ports, settings.dns_domain)
+    above = _domain(network)
     return {
-        "hosts": render.hosts(_reservations(ports, served)),
+        "hosts": render.hosts(_reservations(ports, served), names),
         "opts": options,
-        "addn_hosts": render.addn_hosts(addresses, settings.dns_domain),
+        "addn_hosts": render.addn_hosts(addresses, names, settings.dns_domain, above),
     }
+
+
+def _names(ports: Iterable[Object], domain: str) -> dict[str, str]:
+    """The names of addresses whose ports have one of their own. Servers of before this release send none."""
+    named = [(port, dns.relative(port.get("dns_name") or "", domain)) for port in ports]
+    return {ip["ip_address"]: name for port, name in named if name for ip in port["fixed_ips"]}
+
+
+def _domain(network: Object) -> str:
+    """The network's own domain, without the dot at its end."""
+    domain = str(network.get("dns_domain") or "").removesuffix(".")
+    return domain if render.safe_name(domain) else ""
 
 
 def _extend(text: render.Text, more: render.Text) -> None:

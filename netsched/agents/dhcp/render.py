@@ -13,6 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from netsched.model.dns import host_name
+
 Object = Mapping[str, Any]
 
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
@@ -22,6 +24,9 @@ _OPTION_NUMBER = re.compile(r"[1-9][0-9]{0,4}")
 # after a space), spaces at the ends.
 _OPTION_VALUE = re.compile(r"([!#-\[\]-~]+( +[!$-\[\]-~][!#-\[\]-~]*)*)?")
 _ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,63}")
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_NAME = re.compile(rf"{_LABEL.pattern}(\.{_LABEL.pattern})*")
+_MAX_NAME = 255
 _MAX_LINE = 1000
 _MAX_OPTION_121 = 255  # bytes; dnsmasq does not split long options (RFC 3396)
 
@@ -60,34 +65,46 @@ def port_tag(port_id: str) -> str:
     return f"port-{port_id}"
 
 
-def host_name(address: str) -> str:
-    """``host-10-0-0-5`` for 10.0.0.5, ``host-fd00--5`` for fd00::5: the incumbent's convention."""
-    return "host-" + address.replace(".", "-").replace(":", "-")
+def safe_name(value: str) -> bool:
+    return len(value) <= _MAX_NAME and bool(_NAME.fullmatch(value))
 
 
-def hosts(reservations: Iterable[tuple[str, str]]) -> Text:
-    """The --dhcp-hostsfile from (mac, address). No `set:` ever: it kills dnsmasq 2.90 at SIGHUP."""
+def hosts(reservations: Iterable[tuple[str, str]], names: Mapping[str, str]) -> Text:
+    """The --dhcp-hostsfile from (mac, address). No `set:` ever: it kills dnsmasq 2.90 at SIGHUP.
+
+    `names`: of addresses that have one of their own, below the domain; clients are told what is no domain of its own.
+    """
     text = Text()
     for mac, address in reservations:
+        own = names.get(address, "")
+        name = own if _LABEL.fullmatch(own) else host_name(address)
         if not safe_mac(mac) or not _is_address(address):
             text.problems.append(f"{mac!r} with {address!r} is no reservation")
         elif ":" in address:
             # The tag keeps the line from DHCPv4 requests, which would find a host without an address in it.
-            text.add(f"{mac},tag:dhcpv6,{host_name(address)},[{address}]", address)
+            text.add(f"{mac},tag:dhcpv6,{name},[{address}]", address)
         else:
-            text.add(f"{mac},{host_name(address)},{address}", address)
+            text.add(f"{mac},{name},{address}", address)
     return text
 
 
-def addn_hosts(addresses: Iterable[str], domain: str) -> Text:
-    """The --addn-hosts file: every port's address under its name, with and without the domain."""
+def addn_hosts(addresses: Iterable[str], names: Mapping[str, str], domain: str, of_network: str = "") -> Text:
+    """The --addn-hosts file: every port's address under its name, with and without the domain.
+
+    `of_network`: a domain in which names of ports' own stand as well.
+    """
     text = Text()
     for address in addresses:
-        if _is_address(address):
-            name = host_name(address)
-            text.add(f"{address} {name}.{domain} {name}" if domain else f"{address} {name}", address)
-        else:
+        if not _is_address(address):
             text.problems.append(f"{address!r} is no address")
+            continue
+        own = names.get(address, "")
+        if own and not safe_name(own):
+            text.problems.append(f"{address} has a name that is none")
+            own = ""
+        name = own or host_name(address)
+        full = [f"{name}.{above}" for above in (domain, of_network if own else "") if above]
+        text.add(" ".join([address, *full, name]), address)
     return text
 
 

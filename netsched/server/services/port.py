@@ -11,7 +11,7 @@ from netsched import errors
 from netsched.db import binding, floatingip, port, port_change, router_use
 from netsched.db.session import Database
 from netsched.db.transaction import Transaction
-from netsched.model import addressing
+from netsched.model import addressing, dns
 from netsched.model.permission import Permit, anyone
 from netsched.model.principal import Principal
 from netsched.model.query import Query
@@ -27,18 +27,26 @@ OF_L3 = (*addressing.ROUTER_PORT_OWNERS, addressing.FLOATINGIP_OWNER)
 
 class PortService:
     def __init__(
-        self, database: Database, mac_base: str = port_change.MAC_BASE, quotas: Quotas | None = None
+        self,
+        database: Database,
+        mac_base: str = port_change.MAC_BASE,
+        quotas: Quotas | None = None,
+        dns_domain: str = "openstacklocal",
     ) -> None:
-        """`mac_base`: the MACs that are made up begin with its first three octets."""
+        """`mac_base`: the MACs that are made up begin with its first three octets. `dns_domain`: the operator's."""
         self._database = database
+        self._dns_domain = dns_domain
         self._mac_base = ":".join(mac_base.split(":")[:3])
         self._quotas = quotas or Quotas()
 
     def create(self, principal: Principal, bodies: Objects, permit: Permit = anyone) -> Objects:
         """Raises what `permit` and `port_change.insert_many` raise; on others' networks only where these are shared.
 
-        BadRequest for what only the service makes: a port of a router or of a floating IP.
+        BadRequest for what only the service makes: a port of a router or of a floating IP; and for a full dns_name that
+        is not of the operator's domain.
         """
+        for body in bodies:
+            self._check_name(body)
         owned = [{"project_id": principal.project_id, **body} for body in bodies]
 
         def work(tx: Transaction) -> Objects:
@@ -46,19 +54,20 @@ class PortService:
             made = port_change.insert_many(tx, owned, principal.sees, self._mac_base, permit)
             for one in made:  # after `permit`, so that nobody finds out what routers there are
                 _check_not_of_l3(tx, one)
-            return made
+            return [self._named(one) for one in made]
 
         return self._database.write(work)
 
     def get(self, principal: Principal, id: str) -> Object:
         with self._database.read() as connection:
-            return port.get(connection, id, principal.sees)
+            return self._named(port.get(connection, id, principal.sees))
 
     def update(self, principal: Principal, id: str, changes: Object, if_match: int | None) -> Object:
         """Raises what `port_change.update` raises, and L3PortUnchangeable for what routers and floating IPs rely on.
 
-        BadRequest as `create`.
+        BadRequest as `create`. A `mac_address` of None asks for one that is made up.
         """
+        self._check_name(changes)
 
         def work(tx: Transaction) -> Object:
             if any(name in changes for name in RELIED_ON):
@@ -67,7 +76,9 @@ class PortService:
                 _check_relied_on(tx, current, changes)
                 if any(_differ(current[name], changes.get(name, current[name])) for name in OWNED_BY):
                     _check_not_of_l3(tx, {**current, **changes})
-            return self._touched(tx, port_change.update(tx, id, changes, if_match, principal.sees))
+            drawn = {"mac_address": port_change.draw_mac(self._mac_base)} if _wants_mac(changes) else {}
+            changed = port_change.update(tx, id, changes | drawn, if_match, principal.sees)
+            return self._named(self._touched(tx, changed))
 
         return self._database.write(work)
 
@@ -89,7 +100,20 @@ class PortService:
 
     def list(self, principal: Principal, query: Query) -> Objects:
         with self._database.read() as connection:
-            return port.list_(connection, replace(query, visible_to=principal.sees))
+            return [self._named(one) for one in port.list_(connection, replace(query, visible_to=principal.sees))]
+
+    def _named(self, one: Object) -> Object:
+        return one | {"dns_assignment": dns.assignment(one, self._dns_domain)}
+
+    def _check_name(self, body: Mapping[str, Any]) -> None:
+        if dns.relative(body.get("dns_name") or "", self._dns_domain) is None:
+            raise errors.BadRequest(
+                resource="port", reason=f"a dns_name that ends with a dot must be below {self._dns_domain}."
+            )
+
+
+def _wants_mac(changes: Mapping[str, Any]) -> bool:
+    return "mac_address" in changes and changes["mac_address"] is None
 
 
 def _check_unused(tx: Transaction, gone: Mapping[str, Any]) -> None:

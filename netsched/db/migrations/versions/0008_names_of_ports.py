@@ -1,5 +1,8 @@
 """names of ports"""
 
+import sqlalchemy as sa
+from alembic import op
+
 revision = "0008"
 down_revision = "0007"
 branch_labels = None
@@ -7,4 +10,10 @@ depends_on = None
 
 
 def upgrade() -> None:
-    pass
+    for table, name in (
+        ("port", "dns_name"),
+        ("network", "dns_domain"),
+        ("floatingip", "dns_name"),
+        ("floatingip", "dns_domain"),
+    ):
+        op.add_column(table, sa.Column(name, sa.String(length=255), server_default="", nullable=False))

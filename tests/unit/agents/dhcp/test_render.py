@@ -70,7 +70,7 @@ def test_options_of_a_port_stay_one_line_with_its_own_tag(name: str, value: str,
 @given(st.lists(st.tuples(HOSTILE, HOSTILE), max_size=4))
 def test_the_hosts_file_holds_nothing_but_reservations(pairs: list[tuple[str, str]]) -> None:
     good = ("fa:16:3e:00:00:05", "10.0.0.5")
-    content = render.hosts([*pairs, good]).content()
+    content = render.hosts([*pairs, good], {}).content()
     proper(content)
     for line in lines_as_dnsmasq_reads(content):
         mac, *middle, address = line.split(",")
