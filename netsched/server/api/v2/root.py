@@ -50,7 +50,7 @@ WAITED = ("networks", "subnets", "ports", "routers", "floatingips", "security-gr
 
 
 def routes(services: Services, max_limit: int, release: str, open_metrics: bool = False) -> list[Route]:
-    documents = version.Documents((NETWORK, SUBNET, PORT, ROUTER, FLOATINGIP), lambda: description())
+    documents = version.Documents((NETWORK, SUBNET, SUBNETPOOL, PORT, ROUTER, FLOATINGIP), lambda: description())
     probes = health.Probes(services.health, services.metrics, open_metrics)
     table = [
         *_about_itself(documents, probes),
