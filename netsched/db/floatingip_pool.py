@@ -8,7 +8,6 @@ import sqlalchemy as sa
 
 from netsched.db import network as networks
 from netsched.db import query
-from netsched.db.network import network
 from netsched.db.query import Fields
 from netsched.db.subnet import subnet
 from netsched.model.query import Query
@@ -25,7 +24,8 @@ _COLUMNS = {
 def list_(connection: sa.Connection, asked: Query, project_id: str) -> list[dict[str, Any]]:
     """The pools of one page; one statement, or two with a marker. They are shown as if they were `project_id`'s."""
     fields = Fields(subnet, _COLUMNS, {"project_id": lambda values: sa.true() if project_id in values else sa.false()})
-    page = query.page(connection, fields, asked, _visible(asked.visible_to)).subquery()
+    pools = sa.and_(subnet.c.ip_version == 4, subnet.c.network_id.in_(networks.outside_of(asked.visible_to)))
+    page = query.page(connection, fields, asked, pools).subquery()
     statement = (
         sa.select(subnet.c.id, subnet.c.name, subnet.c.network_id, subnet.c.cidr)
         .join(page, page.c.id == subnet.c.id)
@@ -33,13 +33,6 @@ def list_(connection: sa.Connection, asked: Query, project_id: str) -> list[dict
     )
     found = [_object(row, project_id) for row in connection.execute(statement)]
     return query.turned(found, asked)
-
-
-def _visible(project_id: str | None) -> query.Condition:
-    external = networks.is_external()
-    if project_id is not None:
-        external = sa.and_(external, sa.or_(networks.is_open(project_id), network.c.project_id == project_id))
-    return sa.and_(subnet.c.ip_version == 4, subnet.c.network_id.in_(sa.select(network.c.id).where(external)))
 
 
 def _object(row: Any, project_id: str) -> dict[str, Any]:
