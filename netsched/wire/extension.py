@@ -52,6 +52,7 @@ EXTENSIONS = {
             "Schedule networks among dhcp agents",
             "2013-02-07T10:00:00-00:00",
         ),
+        _extension("dns-integration", "DNS Integration", "Provides integration with DNS.", "2015-08-15T18:00:00-00:00"),
         _extension(
             "empty-string-filtering",
             "Empty String Filtering Extension",
@@ -110,6 +111,12 @@ EXTENSIONS = {
             "2017-11-28T09:00:00-00:00",
         ),
         _extension(
+            "l3-port-ip-change-not-allowed",
+            "Prevent L3 router ports IP address change extension",
+            "Prevent change of IP address for some L3 router ports",
+            "2018-10-09T10:00:00-00:00",
+        ),
+        _extension(
             "l3_agent_scheduler",
             "L3 Agent Scheduler",
             "Schedule routers among l3 agents",
@@ -147,6 +154,12 @@ EXTENSIONS = {
             "Pagination support",
             "Extension that indicates that pagination is enabled.",
             "2016-06-12T00:00:00-00:00",
+        ),
+        _extension(
+            "port-mac-address-regenerate",
+            "Neutron Port MAC address regenerate",
+            "Network port MAC address regenerate",
+            "2018-05-03T10:00:00-00:00",
         ),
         _extension("port-security", "Port Security", "Provides port security", "2012-07-23T10:00:00-00:00"),
         _extension(
@@ -223,6 +236,12 @@ EXTENSIONS = {
             "2012-07-20T10:00:00-00:00",
         ),
         _extension(
+            "router-admin-state-down-before-update",
+            "Enforce Router's Admin State Down Before Update Extension",
+            "Ensure that the admin state of a router is DOWN before updating the distributed attribute",
+            "2019-07-02T15:56:00",
+        ),
+        _extension(
             "router_availability_zone",
             "Router Availability Zone",
             "Availability zone support for router.",
@@ -270,6 +289,55 @@ EXTENSIONS = {
             "Address scope",
             "Address scopes extension.",
             "2015-07-26T10:00:00-00:00",
+        ),
+        _extension(
+            "address-group",
+            "Address group",
+            "Support address group",
+            "2020-07-15T10:00:00-00:00",
+        ),
+        _extension(
+            "port-security-groups-filtering",
+            "Port filtering on security groups",
+            "Provides security groups filtering when listing ports",
+            "2018-01-09T09:00:00-00:00",
+        ),
+        _extension("security-group", "security-group", "The security groups extension.", "2012-10-05T10:00:00-00:00"),
+        _extension(
+            "security-groups-default-rules",
+            "Default rules for security groups",
+            "Configure set of security group rules used as default rules for every new security group",
+            "2022-12-19T10:00:00-00:00",
+        ),
+        _extension(
+            "security-groups-normalized-cidr",
+            "Normalized CIDR field for security group rules",
+            "Add new field with normalized remote_ip_prefix cidr in SG rule",
+            "2020-07-28T10:00:00-00:00",
+        ),
+        _extension(
+            "security-groups-remote-address-group",
+            "Remote address group id field for security group rules",
+            "Add new field of remote address group id in SG rules",
+            "2020-08-25T10:00:00-00:00",
+        ),
+        _extension(
+            "security-groups-rules-belongs-to-default-sg",
+            "Security group rule belongs to the project's default security group",
+            "Flag to determine if the security group rule belongs to the project's default security group",
+            "2023-05-23T10:00:00-00:00",
+        ),
+        _extension(
+            "security-groups-shared-filtering",
+            "Security group filtering on the shared field",
+            "Support filtering security groups on the shared field",
+            "2021-10-05T09:00:00-00:00",
+        ),
+        _extension(
+            "stateful-security-group",
+            "Stateful security group",
+            "Indicates if the security group is stateful or not",
+            "2019-11-26T09:00:00-00:00",
         ),
         _extension(
             "default-subnetpools",
