@@ -28,6 +28,11 @@ class Policy:
         self._enforcer.register_defaults(policies.list_rules())
         self.reload()
 
+    @property
+    def enforcer(self) -> policy.Enforcer:
+        """For oslo.policy's own programs."""
+        return self._enforcer
+
     def reload(self) -> None:
         self._enforcer.load_rules(force_reload=True)
         self._enforcer.use_conf = False
