@@ -1,7 +1,7 @@
 """Thousands of requests made up from the published description, with a fixed seed: never a 5xx.
 
-First the boundaries of each attribute, all of them always; then what chance makes of it, which is less where every
-change waits for it.
+First the boundaries of each attribute, then what chance makes of it. Where every change waits for it: the boundaries of
+what writes, a little of chance, and no sequences; that every operation succeeds for somebody is asked in the full run.
 
 The engine's own verdicts on whether a request should have been accepted are not asked: what is valid depends on
 objects (a marker must exist) and on pairs of parameters (sort_key, sort_dir), which no schema can say.
@@ -30,10 +30,11 @@ from netsched.model.query import Query
 from netsched.server.api.v2 import root
 from netsched.wire import extension
 from tests.api.ground import Api
-from tests.size import choose
+from tests.size import FULL, choose
 
 SEED = 20261121
-EXAMPLES = choose(40, 100)
+
+EXAMPLES = choose(10, 100)
 AGENTS = choose(60, 120)  # half of them are deleted, and nothing here brings one back
 ZONE = "nova"  # the brake is on there
 CHECKS = ("not_a_server_error", "status_code_conformance", "response_schema_conformance", "content_type_conformance")
@@ -49,7 +50,7 @@ WALKS: dict[str, Any] = {
         # Ids seen in answers are a pool that DELETE soon exhausts, and then it stops; `Guide` knows more.
         "fuzzing": {"extra-data-sources": {"responses": False}},
         # Most of the time goes to making bodies up; a quarter of the usual sequences still walks the links many times.
-        "stateful": {"generation": {"max-examples": choose(5, 25)}},
+        "stateful": {"enabled": FULL, "generation": {"max-examples": 25}},
     },
 }
 
@@ -196,7 +197,7 @@ class Guide:
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("walk", WALKS)
-def test_no_server_error_and_every_operation_succeeds(api: Api, walk: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_server_error_and_each_operation_succeeds(api: Api, walk: str, monkeypatch: pytest.MonkeyPatch) -> None:
     # Patched because there is no setting: after 100 requests the engine would go on to simplify those that succeeded,
     # which sends nothing new and takes twice the time of everything else.
     monkeypatch.setattr(hypothesis, "target", lambda *args, **kwargs: None)
@@ -209,6 +210,8 @@ def test_no_server_error_and_every_operation_succeeds(api: Api, walk: str, monke
     schemathesis.openapi.format("cidr", _cidrs())
     config = SchemathesisConfig.from_dict(CONFIG | {"phases": WALKS[walk]})
     schema = schemathesis.openapi.from_wsgi("/v2.0/openapi.json", tally, config=config)
+    if walk == "boundaries" and not FULL:
+        schema = schema.include(method=["POST", "PUT"])
     guide = Guide(api)
 
     def before_call(context: Any, case: Any, kwargs: Any) -> None:
@@ -223,7 +226,7 @@ def test_no_server_error_and_every_operation_succeeds(api: Api, walk: str, monke
     assert not failures, "\n".join(failures[:20])
     broken = {name: seen for name, seen in tally.statuses.items() if any(status >= 500 for status in seen)}
     assert not broken
-    if walk == "boundaries":
+    if walk == "boundaries" or not FULL:
         return
     never = [
         r.operation.id
