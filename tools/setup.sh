@@ -3,6 +3,7 @@
 #
 #   tools/setup.sh demo    to run netsched and its demo
 #   tools/setup.sh test    to run everything
+#   tools/setup.sh ansible what one more test of `tools/test.sh --full` needs
 #
 # A second run with nothing changed does nothing. Everything that the programs say goes to .cache/setup-*.log.
 set -eu
@@ -12,7 +13,8 @@ profile=${1:-demo}
 case $profile in
     demo) extras= ;;
     test) extras='[test,docs]' ;;
-    *) echo "usage: tools/setup.sh demo|test" >&2; exit 2 ;;
+    ansible) extras= ;;
+    *) echo "usage: tools/setup.sh demo|test|ansible" >&2; exit 2 ;;
 esac
 mkdir -p .cache
 log=.cache/setup-$profile.log
@@ -51,6 +53,14 @@ fingerprint() {
     { pwd; cat setup.cfg pyproject.toml constraints.txt bindep.txt tools/setup.sh; } | sha256sum
 }
 
+if [ "$profile" = ansible ]; then
+    # In an environment of its own: it is 500 MB. Its collection for OpenStack does not work with the newest SDK.
+    [ -x .cache/ansible/bin/ansible-playbook ] && exit 0
+    say "Setting up Ansible (log: $log)"
+    logged "$(find_python)" -m venv .cache/ansible
+    logged .cache/ansible/bin/pip install ansible==12.3.0 openstacksdk==4.4.0
+    exit 0
+fi
 if [ -x .venv/bin/python ] && [ "$(cat "$stamp" 2>/dev/null)" = "$(fingerprint)" ]; then
     exit 0
 fi

@@ -15,6 +15,7 @@ if [ "${1:-}" = --full ]; then
     export NETSCHED_TESTS=full
 fi
 tools/setup.sh test || exit 1
+[ -z "$full" ] || tools/setup.sh ansible || exit 1
 
 as_root=
 if [ "$(id -u)" != 0 ]; then
