@@ -47,8 +47,14 @@ def insert_many(tx: Transaction, groups: Sequence[Mapping[str, Any]]) -> Objects
 def update(
     tx: Transaction, group_id: str, changes: Mapping[str, Any], if_match: int | None, visible_to: str | None
 ) -> dict[str, Any]:
-    """Raises SecurityGroupNotFound, RevisionNumberConstraintFailed, SecurityGroupCannotUpdateDefault."""
-    query.revise(tx, security_group, group_id, if_match, errors.SecurityGroupNotFound, changes)
+    """Raises SecurityGroupNotFound, RevisionNumberConstraintFailed, SecurityGroupCannotUpdateDefault, and
+    SecurityGroupInUse where its ports would have to be tracked in another way."""
+    query.revise(tx, security_group, group_id, if_match, errors.SecurityGroupNotFound, {})
+    stateful = tx.execute(sa.select(security_group.c.stateful).where(security_group.c.id == group_id)).scalar_one()
+    if changes.get("stateful", stateful) != stateful and _has_ports(tx, group_id):
+        raise errors.SecurityGroupInUse(id=group_id, reason="in use")
+    if changes:
+        tx.execute(sa.update(security_group).where(security_group.c.id == group_id).values(changes))
     if "name" in changes and use.find(tx, [group_id])[group_id].default_of is not None:
         raise errors.SecurityGroupCannotUpdateDefault()
     _check_name(changes)
@@ -70,8 +76,7 @@ def remove(tx: Transaction, group_id: str, if_match: int | None, principal: Prin
     query.revise(tx, security_group, group_id, if_match, errors.SecurityGroupNotFound, {})
     found = use.find(tx, [group_id])
     use.check_usable(tx, [(group_id, principal.sees)], found)
-    member = sa.select(port_security_group.c.port_id).where(port_security_group.c.security_group_id == group_id)
-    if tx.execute(member.limit(1)).first() is not None:
+    if _has_ports(tx, group_id):
         raise errors.SecurityGroupInUse(id=group_id, reason="in use")
     if found[group_id].default_of is not None and not principal.is_admin:
         raise errors.SecurityGroupCannotRemoveDefault()
@@ -81,6 +86,11 @@ def remove(tx: Transaction, group_id: str, if_match: int | None, principal: Prin
     tx.execute(sa.delete(security_group_rule).where(security_group_rule.c.security_group_id == group_id))
     query.guarded(tx, sa.delete(security_group).where(security_group.c.id == group_id))
     tx.log("security_group", group_id, "delete", scope.key("security_group", group_id))
+
+
+def _has_ports(tx: Transaction, group_id: str) -> bool:
+    member = sa.select(port_security_group.c.port_id).where(port_security_group.c.security_group_id == group_id)
+    return tx.execute(member.limit(1)).first() is not None
 
 
 def insert_rules(tx: Transaction, rules: Sequence[Mapping[str, Any]], visible_to: str | None) -> Objects:
