@@ -51,6 +51,13 @@ def test_a_host_makes_itself_an_address_and_reaches_the_world(node: RouterNode) 
     world.run("ip -6 route add fd00:1::/64 via fd00:e::10")
     host.ping("fd00:e::1", within=20)
     world.ping(own_address(host))
+    inner, _ = router.content["network"].values()
+    inner["ipv6_address_scope"] = "one"
+    assert node.want(router) is None
+    assert not host.reaches("fd00:e::1") and not world.reaches(own_address(host)), "out of its scope"
+    inner["ipv6_address_scope"] = None
+    assert node.want(router) is None
+    host.ping("fd00:e::1")
     said = host.run("rdisc6 -1 eth0")
     assert "fd00:d::53" in said
     assert _flags(said) == {"Stateful address conf.": "No", "Stateful other conf.": "No"}

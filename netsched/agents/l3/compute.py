@@ -42,7 +42,8 @@ class Nat:
     floating: tuple[tuple[str, str], ...]  # (floating, fixed), each floating address once
     legs: tuple[Leg, ...]
     unchanged: tuple[str, ...] = ()  # CIDRs that mean the same outside, being in its address scope: no SNAT
-    apart: tuple[tuple[str, ...], ...] = ()  # links by address scope, where they are of more than one
+    apart: tuple[tuple[str, ...], ...] = ()  # links by IPv4 address scope, where they are of more than one
+    apart6: tuple[tuple[str, ...], ...] = ()  # and by that of IPv6
 
 
 @dataclass(frozen=True)
@@ -69,10 +70,9 @@ class _Port:
     plug: Plug
     is_gateway: bool
 
-    @property
-    def scope(self) -> str | None:
-        """The address scope of its IPv4 addresses. Servers of older releases know none."""
-        scope: str | None = self.network.get("ipv4_address_scope")
+    def scope(self, version: int) -> str | None:
+        """The address scope of its addresses. Servers of older releases know none."""
+        scope: str | None = self.network.get(f"ipv{version}_address_scope")
         return scope
 
     def addresses(self, version: int) -> list[tuple[str, Object]]:
@@ -119,7 +119,8 @@ def desired(router_id: str, content: Content, host: str) -> RouterDesired | None
         floating=tuple(sorted(dict(floating.values()).items())),
         legs=tuple(_legs(ports)),
         unchanged=tuple(_unchanged(ports)),
-        apart=_apart(ports),
+        apart=_apart(ports, 4),
+        apart6=_apart(ports, 6),
     )
     return RouterDesired(
         router_id=router_id,
@@ -228,17 +229,17 @@ def _legs(ports: Sequence[_Port]) -> list[Leg]:
 
 
 def _unchanged(ports: Sequence[_Port]) -> list[str]:
-    outside = {p.scope for p in ports if p.is_gateway} - {None}
-    inner = [p for p in ports if not p.is_gateway and p.scope in outside]
+    outside = {p.scope(4) for p in ports if p.is_gateway} - {None}
+    inner = [p for p in ports if not p.is_gateway and p.scope(4) in outside]
     return sorted({str(ipaddress.ip_network(subnet["cidr"])) for p in inner for _, subnet in p.addresses(4)})
 
 
-def _apart(ports: Sequence[_Port]) -> tuple[tuple[str, ...], ...]:
+def _apart(ports: Sequence[_Port], version: int) -> tuple[tuple[str, ...], ...]:
     """Networks of no scope are as those of one more: among each other they are routed as ever."""
     by_scope: dict[str | None, list[str]] = {}
     for p in ports:
-        if p.addresses(4):
-            by_scope.setdefault(p.scope, []).append(p.plug.inside)
+        if p.addresses(version):
+            by_scope.setdefault(p.scope(version), []).append(p.plug.inside)
     return tuple(sorted(tuple(sorted(links)) for links in by_scope.values())) if len(by_scope) > 1 else ()
 
 

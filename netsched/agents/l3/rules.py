@@ -16,8 +16,8 @@ from typing import Any
 
 from netsched.agents.l3.compute import Leg, Nat
 
-TABLE = "ip netsched"
-LIST = f"list table {TABLE}"
+TABLE, TABLE6 = "ip netsched", "ip6 netsched"
+LIST = "list ruleset"  # the namespace is ours; no chain of one table is named as one of the other
 INWARD, OUTWARD = "fip_in", "fip_out"  # maps: floating -> fixed, and back
 
 
@@ -50,6 +50,13 @@ def chains(nat: Nat) -> list[Chain]:
         Chain("outward", "nat", "postrouting", 100, tuple(_outward(nat))),
         *between,
     ]
+
+
+def chains6(nat: Nat) -> list[Chain]:
+    """The same for IPv6, which is never translated: only where there are several address scopes."""
+    apart = [(links, [link for group in nat.apart6 if group != links for link in group]) for links in nat.apart6]
+    drops = tuple(f"iifname {_any(links)} oifname {_any(others)} drop" for links, others in apart)
+    return [Chain("between6", "filter", "forward", 0, drops)] if drops else []
 
 
 def _between(nat: Nat) -> list[str]:
@@ -121,7 +128,8 @@ def read(listing: Iterable[Mapping[str, Any]]) -> Listed:
 
 def wanted(nat: Nat) -> Listed:
     """What `read` gives when all is as wanted."""
-    heads = {c.name: (c.type, c.hook, c.priority, tuple(map(_digest, c.rules))) for c in chains(nat)}
+    all_ = [*chains(nat), *chains6(nat)]
+    heads = {c.name: (c.type, c.hook, c.priority, tuple(map(_digest, c.rules))) for c in all_}
     return Listed(heads, maps(nat))
 
 
@@ -162,9 +170,15 @@ def _whole(nat: Nat) -> str:
         if elements:
             lines.append(f"elements = {{ {', '.join(f'{key} : {value}' for key, value in elements.items())} }}")
         lines.append("}")
-    for chain in chains(nat):
-        lines += [f"chain {chain.name} {{", _head(chain), *_commented(chain.rules), "}"]
-    return "\n".join([*lines, "}", ""])
+    lines += [line for chain in chains(nat) for line in _chain(chain)] + ["}"]
+    lines += [f"add table {TABLE6}", f"delete table {TABLE6}"]
+    if six := chains6(nat):
+        lines += [f"table {TABLE6} {{", *(line for chain in six for line in _chain(chain)), "}"]
+    return "\n".join([*lines, ""])
+
+
+def _chain(chain: Chain) -> list[str]:
+    return [f"chain {chain.name} {{", _head(chain), *_commented(chain.rules), "}"]
 
 
 def _head(chain: Chain) -> str:

@@ -133,3 +133,24 @@ def test_what_leaves_its_address_scope_untranslated_is_dropped() -> None:
         f'iifname {{ "{alone}" }} oifname "{found.gateway}" ip saddr != {{ 10.0.1.5 }} drop'
         in rules.chains(nat(router))[-1].rules
     )
+
+
+def test_ipv6_is_held_back_between_scopes_and_never_translated() -> None:
+    router = two_networks()
+    ids = [router.subnet(19, 1, "fd00:1::/64")["id"], router.subnet(29, 2, "fd00:2::/64")["id"]]
+    one, two = (p for p in router.content["port"].values() if p["fixed_ips"][0]["ip_address"].startswith("10.0."))
+    for port, subnet_id, address in ((one, ids[0], "fd00:1::1"), (two, ids[1], "fd00:2::1")):
+        port["fixed_ips"].append({"subnet_id": subnet_id, "ip_address": address})
+    assert rules.chains6(nat(router)) == []
+    router.content["network"][two["network_id"]]["ipv6_address_scope"] = "six"
+    (chain,) = rules.chains6(nat(router))
+    first, second = f"qr-{one['id'][:11]}", f"qr-{two['id'][:11]}"
+    assert (chain.hook, set(chain.rules)) == (
+        "forward",
+        {
+            f'iifname {{ "{first}" }} oifname {{ "{second}" }} drop',
+            f'iifname {{ "{second}" }} oifname {{ "{first}" }} drop',
+        },
+    )
+    assert "table ip6 netsched {" in rules.change(nat(router), rules.read([]))
+    assert rules.change(nat(router), rules.read(listing(nat(router)))) == ""
