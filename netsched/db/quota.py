@@ -56,7 +56,10 @@ def claim(tx: Transaction, resource: str, projects: Collection[str], default: in
 def used(connection: sa.Connection, project_id: str, resources: Iterable[str]) -> dict[str, int]:
     """How many objects of each kind a project has, in one statement."""
     owner = sa.literal(project_id)
-    row = connection.execute(sa.select(*(_used(name, owner).label(name) for name in resources))).one()
+    counts = [_used(name, owner).label(name) for name in resources]
+    if not counts:
+        return {}
+    row = connection.execute(sa.select(*counts)).one()
     return dict(row._mapping)
 
 
