@@ -146,7 +146,8 @@ def _later(new: Any) -> sa.ColumnElement[int]:
 
 
 def _counted(name: str, agents: list[str]) -> Callable[[Any], sa.ColumnElement[Any]]:
-    return lambda new: sa.case((agent_beat.c.agent_id.in_(agents), new[name]), else_=agent_beat.c[name])
+    counted = sa.or_(*(agent_beat.c.agent_id == agent_id for agent_id in agents))  # IN does not go with many rows
+    return lambda new: sa.case((counted, new[name]), else_=agent_beat.c[name])
 
 
 def _newer(name: str) -> Callable[[Any], sa.ColumnElement[Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -124,21 +124,19 @@ def place(tx: Transaction, placements: Sequence[Placement]) -> None:
 
 
 def _write_slots(tx: Transaction, placements: Sequence[Placement]) -> None:
-    def by_resource(values: Mapping[str, Any], column: sa.Column[Any]) -> sa.ColumnElement[Any]:
-        typed = {key: sa.literal(value, column.type) for key, value in values.items()}
-        return sa.case(typed, value=table.c.resource_id, else_=column)
+    def by_resource(name: str, value: Callable[[Placement], Any]) -> sa.ColumnElement[Any]:
+        return base.by_key(table.c.resource_id, table.c[name], {p.row["resource_id"]: value(p) for p in placements})
 
     values = {
-        "agent_id": by_resource({p.row["resource_id"]: p.target.id for p in placements}, table.c.agent_id),
-        "epoch": by_resource({p.row["resource_id"]: p.epoch for p in placements}, table.c.epoch),
-        "alternates": by_resource({p.row["resource_id"]: list(p.alternates) for p in placements}, table.c.alternates),
+        "agent_id": by_resource("agent_id", lambda p: p.target.id),
+        "epoch": by_resource("epoch", lambda p: p.epoch),
+        "alternates": by_resource("alternates", lambda p: list(p.alternates)),
         "state": binding.BOUND,
         "bound_at": base.now(),
         **dict.fromkeys(binding.TOLD),
     }
     if any(p.failed_on for p in placements):
-        failed_on = {p.row["resource_id"]: dict(p.failed_on) or None for p in placements}
-        values["failed_on"] = by_resource(failed_on, table.c.failed_on)
+        values["failed_on"] = by_resource("failed_on", lambda p: dict(p.failed_on) or None)
     # The epoch grows with every change of holder and of state, so it guards them all.
     guard = [(p.row["resource_id"], p.row["slot"], p.row["epoch"]) for p in placements]
     where = (

@@ -161,10 +161,6 @@ def _read(tx: Transaction, where: sa.ColumnElement[bool]) -> list[dict[str, Any]
 
 
 def _write(tx: Transaction, changes: Sequence[_Change]) -> None:
-    def by_port(column: sa.Column[Any], values: Mapping[str, Any]) -> sa.ColumnElement[Any]:
-        typed = {key: sa.literal(value, column.type) for key, value in values.items()}
-        return sa.case(typed, value=port.c.id, else_=column)
-
     # A guard where the rows were not locked: nobody may take a port off a host twice.
     seen = [(one.row["id"], one.row["binding_host_id"], one.row["binding_vif_type"]) for one in changes]
     where = (
@@ -172,7 +168,7 @@ def _write(tx: Transaction, changes: Sequence[_Change]) -> None:
         sa.tuple_(port.c.id, port.c.binding_host_id, port.c.binding_vif_type).in_(seen),
     )
     values = {
-        name: by_port(port.c[name], {one.row["id"]: one.after[name] for one in changes})
+        name: base.by_key(port.c.id, port.c[name], {one.row["id"]: one.after[name] for one in changes})
         for name in ("binding_vif_type", "binding_vif_details")
     }
     stays = [one.row["id"] for one in changes if _stays(one.row, one.after)]
@@ -180,7 +176,7 @@ def _write(tx: Transaction, changes: Sequence[_Change]) -> None:
     for name, value in UNWIRED.items():
         values[name] = sa.case((port.c.id.in_(stays), port.c[name]), else_=value) if stays else value
     # MariaDB sets one column after the other, so what the others depend on comes last.
-    values["binding_host_id"] = by_port(port.c.binding_host_id, moved)
+    values["binding_host_id"] = base.by_key(port.c.id, port.c.binding_host_id, moved)
     standard = {"revision_number": port.c.revision_number + 1, "updated_at": tx.now}
     if tx.execute(sa.update(port).where(*where).values(**standard, **values)).rowcount != len(changes):
         raise Repeat("somebody else has moved a port")
