@@ -87,10 +87,13 @@ def check_overlap(state: State, new: Iterable[Mapping[str, Any]]) -> None:
                     raise errors.BadRequest(resource="router", reason=what)
 
 
-def check_routes(state: State, routes: Sequence[Route]) -> None:
-    """Raises RoutesExhausted; InvalidRoutes for next hops that are on no subnet of the router, or are the router."""
-    if len(routes) > MAX_ROUTES:
-        raise errors.RoutesExhausted(id=state.id, quota=MAX_ROUTES)
+def check_routes(state: State, routes: Sequence[Route], most: int = MAX_ROUTES) -> None:
+    """`most`: how many there may be, -1 for any number.
+
+    Raises RoutesExhausted; InvalidRoutes for next hops that are on no subnet of the router, or are the router.
+    """
+    if 0 <= most < len(routes):
+        raise errors.RoutesExhausted(id=state.id, quota=most)
     nets = [ipaddress.ip_network(cidr) for leg in state.legs for cidr in leg.connected.values()]
     own = {ipaddress.ip_address(address) for leg in state.legs for _, address in leg.addresses}
     for route in routes:

@@ -19,7 +19,7 @@ from netsched.wire.resource import READ_ONLY, UNSORTED, Attr, Definition, Resour
 from netsched.wire.subnet import HostRoute, distinct
 
 WRITABLE = Attr(post=True, put=True)
-MAX_ROUTES = 30
+MAX_ROUTES = 1000  # bounds the work of a request; a project has its own limit
 
 
 @with_config(ConfigDict(extra="forbid"))

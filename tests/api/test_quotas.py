@@ -79,3 +79,21 @@ def test_a_limit_below_what_is_there_is_refused_when_asked_to_check(api: Api) ->
 def test_what_is_wrong_with_a_body_is_said(api: Api, body: object, message: str) -> None:
     answer = api.ask("PUT", "/v2.0/quotas/alice", body)
     assert (answer.status_int, answer.json["NeutronError"]["message"]) == (400, message)
+
+
+def test_the_routes_of_each_router_are_limited(api: Api) -> None:
+    network = api.make("network", {}, TENANT)["id"]
+    subnet = api.make("subnet", {"network_id": network, "ip_version": 4, "cidr": "10.0.0.0/24"}, TENANT)["id"]
+    path = f"/v2.0/routers/{api.make('router', {}, TENANT)['id']}"
+    assert api.ask("PUT", f"{path}/add_router_interface", {"subnet_id": subnet}, TENANT).status_int == 200
+    routes = [{"destination": f"192.0.2.{n}/32", "nexthop": "10.0.0.9"} for n in range(31)]
+    assert api.ask("PUT", path, {"router": {"routes": routes}}, TENANT).status_int == 400
+    for limit, wanted, status in ((2, 3, 400), (2, 2, 200), (31, 31, 200), (-1, 31, 200)):
+        assert api.ask("PUT", "/v2.0/quotas/alice", {"quota": {"router_route": limit}}).status_int == 200
+        assert api.ask("PUT", path, {"router": {"routes": routes[:wanted]}}, TENANT).status_int == status
+    more = {"router": {"routes": [{"destination": "198.51.100.0/24", "nexthop": "10.0.0.9"}]}}
+    assert api.ask("PUT", f"{path}/add_extraroutes", more, TENANT).status_int == 200
+    assert api.ask("PUT", "/v2.0/quotas/alice", {"quota": {"router_route": 32}}).status_int == 200
+    again = {"router": {"routes": [{"destination": "203.0.113.0/24", "nexthop": "10.0.0.9"}]}}
+    refused = api.ask("PUT", f"{path}/add_extraroutes", again, TENANT)
+    assert (refused.status_int, refused.json["NeutronError"]["type"]) == (400, "RoutesExhausted")

@@ -25,6 +25,7 @@ def cloud(database: Database) -> Cloud:
         made.subnet(warm, "10.0.0.0/24", who)
         made.ports.delete(ADMIN, made.port(warm, who)["id"], None)
         made.networks.delete(ADMIN, warm, None)
+    made.groups.list(TENANT, Query())  # makes the project's default group, as its first port would
     return made
 
 
@@ -73,39 +74,62 @@ def test_a_port_costs_fourteen_and_the_thousandth_no_more(cloud: Cloud) -> None:
     assert cost(cloud, cloud.ports.create, TENANT, [chosen]) <= 14
 
 
-def test_a_port_on_a_host_costs_four_more(cloud: Cloud) -> None:
-    """The host's L2 agent, the count of ports there, what it is now, and the agent's interest where it is the first."""
+def test_a_port_on_a_host_costs_six_more(cloud: Cloud) -> None:
+    """The host's L2 agent, what is counted there of networks and of security groups, what these are now, and the agent's
+    interest where it is the first."""
     World(cloud.database).agent("h1", "Linux bridge agent", reaches=["vxlan"])
     network_id = cloud.network(TENANT)
     cloud.subnet(network_id, "10.0.0.0/16", TENANT)
     on_host = {"network_id": network_id, "binding:host_id": "h1"}
-    assert cost(cloud, cloud.ports.create, ADMIN, [on_host]) <= 16
-    assert cost(cloud, cloud.ports.create, ADMIN, [on_host]) <= 15
-    assert cost(cloud, cloud.ports.create, ADMIN, [on_host] * 100) <= 18
+    assert cost(cloud, cloud.ports.create, ADMIN, [on_host]) <= 20
+    assert cost(cloud, cloud.ports.create, ADMIN, [on_host]) <= 19
+    assert cost(cloud, cloud.ports.create, ADMIN, [on_host] * 100) <= 22
     port = cloud.all_ports()[0]
-    assert cost(cloud, cloud.ports.update, ADMIN, port["id"], {"binding:host_id": ""}, None) <= 10
-    assert cost(cloud, cloud.ports.update, ADMIN, port["id"], {"binding:host_id": "h1"}, None) <= 11
-    assert cost(cloud, cloud.ports.delete, ADMIN, port["id"], None) <= 12
+    assert cost(cloud, cloud.ports.update, ADMIN, port["id"], {"binding:host_id": ""}, None) <= 13
+    assert cost(cloud, cloud.ports.update, ADMIN, port["id"], {"binding:host_id": "h1"}, None) <= 14
+    assert cost(cloud, cloud.ports.delete, ADMIN, port["id"], None) <= 15
     nowhere = {"network_id": network_id, "binding:host_id": "h2"}
-    assert cost(cloud, cloud.ports.create, ADMIN, [nowhere]) <= 13
+    assert cost(cloud, cloud.ports.create, ADMIN, [nowhere]) <= 15
 
 
 def test_a_hundred_ports_in_one_request(cloud: Cloud) -> None:
     network_id = cloud.network()
     subnets = [cloud.subnet(network_id, cidr) for cidr in ("10.0.0.0/16", "fd00::/64")]
-    assert cost(cloud, cloud.ports.create, ADMIN, [{"network_id": network_id}] * 100) <= 14
+    assert cost(cloud, cloud.ports.create, ADMIN, [{"network_id": network_id}] * 100) <= 16
     for port in cloud.all_ports()[::2]:  # leaves the books in pieces
         cloud.ports.delete(ADMIN, port["id"], None)
-    assert cost(cloud, cloud.ports.create, ADMIN, [{"network_id": network_id}] * 100) <= 16
+    assert cost(cloud, cloud.ports.create, ADMIN, [{"network_id": network_id}] * 100) <= 18
     chosen = [
         {"network_id": network_id, "fixed_ips": [{"subnet_id": subnets[0]["id"], "ip_address": f"10.0.9.{n}"}]}
         for n in range(1, 101)
     ]
-    assert cost(cloud, cloud.ports.create, ADMIN, chosen) <= 16
+    assert cost(cloud, cloud.ports.create, ADMIN, chosen) <= 18
     spread = [{"network_id": cloud.network()} for _ in range(10)]
     for body in spread:
         cloud.subnet(body["network_id"], "10.0.0.0/24")
-    assert cost(cloud, cloud.ports.create, ADMIN, spread * 10) <= 16
+    assert cost(cloud, cloud.ports.create, ADMIN, spread * 10) <= 18
+
+
+def test_security_groups_and_their_rules(cloud: Cloud) -> None:
+    World(cloud.database).agent("h1", "Linux bridge agent", reaches=["vxlan"])
+    network_id = cloud.network(TENANT)
+    assert cost(cloud, cloud.groups.create, TENANT, [{}]) <= 11
+    groups = [one["id"] for one in cloud.groups.create(TENANT, [{}] * 100)]
+    nothing = ("protocol", "port_range_min", "port_range_max", "remote_ip_prefix", "remote_address_group_id")
+    rule = dict.fromkeys(nothing) | {"security_group_id": groups[0], "direction": "ingress", "ethertype": "IPv4"}
+    naming = [{**rule, "remote_group_id": group_id} for group_id in groups[1:50]]
+    in_many = {"network_id": network_id, "security_groups": groups[:40]}
+    assert cost(cloud, cloud.ports.create, TENANT, [in_many] * 50) <= 16
+    on_host = {**in_many, "project_id": TENANT.project_id, "binding:host_id": "h1"}
+    assert cost(cloud, cloud.ports.create, ADMIN, [on_host] * 10) <= 22
+    assert cost(cloud, cloud.rules.create, TENANT, naming) <= 16
+    assert cost(cloud, cloud.ports.create, ADMIN, [on_host] * 10) <= 22
+    made = cloud.rules.list(TENANT, Query(filters={"remote_group_id": (groups[1],)}))
+    assert cost(cloud, cloud.rules.delete, TENANT, made[0]["id"], None) <= 14
+    assert cost(cloud, cloud.groups.list, TENANT, Query(limit=100)) <= 4
+    port = cloud.ports.list(TENANT, Query(limit=1))[0]
+    assert cost(cloud, cloud.ports.update, TENANT, port["id"], {"security_groups": groups[40:60]}, None) <= 14
+    assert cost(cloud, cloud.groups.delete, TENANT, groups[99], None) <= 12
 
 
 def test_deleting(cloud: Cloud) -> None:
@@ -119,15 +143,15 @@ def test_deleting(cloud: Cloud) -> None:
 
 
 def test_routers(database: Database) -> None:
-    land = Land(database)
+    land = Land(database, LIMITS)
     outside, other = land.external("203.0.113.0/24"), land.external("198.51.100.0/24")
     subnets = [land.inside(f"10.0.{n}.0/24") for n in range(12)]
     land.router(outside, subnets[0])  # first use is not counted
     router_id = land.router(None)
-    assert cost(land, land.routers.create, TENANT, [{}]) <= 4
+    assert cost(land, land.routers.create, TENANT, [{}]) <= 6
     gateway = {"external_gateway_info": {"network_id": outside}}
-    assert cost(land, land.routers.create, TENANT, [gateway]) <= 13
-    assert cost(land, land.routers.create, TENANT, [gateway] * 50) <= 14
+    assert cost(land, land.routers.create, TENANT, [gateway]) <= 15
+    assert cost(land, land.routers.create, TENANT, [gateway] * 50) <= 16
     assert cost(land, land.routers.update, TENANT, router_id, {"name": "r"}, None) <= 6
     assert cost(land, land.routers.update, TENANT, router_id, gateway, None) <= 19
     for subnet in subnets[1:]:  # the last costs no more than the first
@@ -137,7 +161,7 @@ def test_routers(database: Database) -> None:
     moved = {"external_gateway_info": {"network_id": other}}
     assert cost(land, land.routers.update, TENANT, router_id, moved, None) <= 26
     routes = [{"destination": f"192.0.2.{n}/32", "nexthop": "10.0.1.9"} for n in range(30)]
-    assert cost(land, land.routers.add_routes, TENANT, router_id, routes) <= 8
+    assert cost(land, land.routers.add_routes, TENANT, router_id, routes) <= 9
     assert cost(land, land.routers.remove_routes, TENANT, router_id, routes) <= 8
     for subnet in subnets:
         assert cost(land, land.routers.remove_interface, TENANT, router_id, None, subnet["id"]) <= 12

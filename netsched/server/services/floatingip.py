@@ -22,9 +22,7 @@ Objects = list[Object]
 
 
 class FloatingIPService:
-    def __init__(
-        self, database: Database, mac_base: str = port_change.MAC_BASE, quotas: Quotas | None = None
-    ) -> None:
+    def __init__(self, database: Database, mac_base: str = port_change.MAC_BASE, quotas: Quotas | None = None) -> None:
         """`mac_base`: the MACs that are made up begin with its first three octets."""
         self._database = database
         self._mac_base = ":".join(mac_base.split(":")[:3])

@@ -37,6 +37,16 @@ class Quotas:
         if any(usage.used + wanted[project] > usage.limit for project, usage in found.items()):
             raise errors.OverQuota(overs=[resource])
 
+    def limit(self, tx: Transaction, resource: str, project_id: str, otherwise: int) -> int:
+        """A limit that is on no count of objects, such as that of a router's routes; -1 for none.
+
+        `otherwise`: where it is not among the defaults. One statement, unless it is nobody's project.
+        """
+        if not project_id or resource not in self.defaults:
+            return self.defaults.get(resource, otherwise)
+        own = quota.limit(tx.connection, project_id, resource)
+        return self.defaults[resource] if own is None else own
+
 
 class QuotaService:
     """Limits as administrators set them and projects read them. Whose they may be read or set is policy's question."""

@@ -29,9 +29,7 @@ Objects = list[Object]
 
 
 class RouterService:
-    def __init__(
-        self, database: Database, mac_base: str = port_change.MAC_BASE, quotas: Quotas | None = None
-    ) -> None:
+    def __init__(self, database: Database, mac_base: str = port_change.MAC_BASE, quotas: Quotas | None = None) -> None:
         """`mac_base`: the MACs that are made up begin with its first three octets."""
         self._database = database
         self._quotas = quotas or Quotas()
@@ -78,9 +76,15 @@ class RouterService:
             state = router.state(tx, state.id)
             self._settle(tx, state)
         routes = changes.get("routes", state.routes)
-        rules.check_routes(state, routes)
+        rules.check_routes(state, routes, self._most_routes(tx, state, routes))
         if "routes" in changes:
             router.write(tx, state.id, routes=routes)
+
+    def _most_routes(self, tx: Transaction, state: State, routes: Sequence[Route]) -> int:
+        """Asked only where there are to be more than there are."""
+        if len(routes) <= len(state.routes):
+            return len(routes)
+        return self._quotas.limit(tx, "router_route", state.project_id, rules.MAX_ROUTES)
 
     @staticmethod
     def _settle(tx: Transaction, state: State) -> None:
@@ -153,7 +157,7 @@ class RouterService:
     def _rerouted(self, principal: Principal, id: str, change: Callable[[Sequence[Route]], Sequence[Route]]) -> Object:
         def work(tx: Transaction, state: State) -> Object:
             routes = change(state.routes)
-            rules.check_routes(state, routes)
+            rules.check_routes(state, routes, self._most_routes(tx, state, routes))
             router.write(tx, id, routes=routes)
             return router.get(tx.connection, id)
 

@@ -75,7 +75,7 @@ def test_routes(destination: str, nexthop: str, reason: str | None) -> None:
 def test_thirty_routes_are_enough() -> None:
     routes = [route(f"10.9.{n}.0/24", "10.0.0.9") for n in range(31)]
     router.check_routes(STATE, routes[:30])
-    with pytest.raises(errors.RoutesExhausted, match="r: no more than 30"):
+    with pytest.raises(errors.RoutesExhausted, match="for r. The number of routes exceeds the maximum 30"):
         router.check_routes(STATE, routes)
 
 
