@@ -139,7 +139,7 @@ def test_deleting(cloud: Cloud) -> None:
     assert cost(cloud, cloud.ports.delete, ADMIN, port["id"], None) <= 10
     assert cost(cloud, cloud.subnets.delete, ADMIN, subnets[0]["id"], None) <= 12
     cloud.port(network_id, device_owner="network:dhcp")
-    assert cost(cloud, cloud.networks.delete, ADMIN, network_id, None) <= 15  # with its segment and L2 agents
+    assert cost(cloud, cloud.networks.delete, ADMIN, network_id, None) <= 16  # with its segment, L2 agents and grants
 
 
 def test_routers(database: Database) -> None:
