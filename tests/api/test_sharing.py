@@ -312,3 +312,18 @@ def test_lists_cost_the_same_however_much_is_shared(sharing: Sharing, reader: di
     few = [cost(path) for path in paths]
     share(8)
     assert [cost(path) for path in paths] == few and max(few) <= 3
+
+
+def test_a_port_on_anothers_network_costs_two_statements_more(sharing: Sharing) -> None:
+    sharing.grant("bob")
+    mine = sharing.api.make("network", {}, OTHER)["id"]
+    sharing.on(mine, "10.1.0.0/24", OTHER)
+    costs = []
+    for network_id in (mine, sharing.network):
+        one: Object = {"port": {"network_id": network_id}}
+        many: Object = {"ports": [{"network_id": network_id}] * 20}
+        for body in (one, one, many):  # the first one makes the project's default security group
+            with counted(sharing.api.database) as sent:
+                assert sharing.api.ask("POST", "/v2.0/ports", body, OTHER).status_int == 201
+            costs.append(len(sent))
+    assert costs[4] == costs[1] + 2 and costs[5] == costs[2] + 2 and costs[1] <= 14
