@@ -75,7 +75,7 @@ def test_a_port_costs_fourteen_and_the_thousandth_no_more(cloud: Cloud) -> None:
 
 
 def test_a_port_on_a_host_costs_six_more(cloud: Cloud) -> None:
-    """The host's L2 agent, what is counted there of networks and of security groups, what these are now, and the agent's
+    """The host's L2 agent, the counts of networks and of security groups there, what these are now, and the agent's
     interest where it is the first."""
     World(cloud.database).agent("h1", "Linux bridge agent", reaches=["vxlan"])
     network_id = cloud.network(TENANT)
