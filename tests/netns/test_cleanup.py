@@ -108,7 +108,8 @@ def test_cleanup_after_all_kinds_removes_all_of_ours_and_nothing_else(retired: R
     lines = retired.cleanup("--dry-run")
     assert retired.traces() == held
     found = kinds(lines)
-    assert found["nf_tables table bridge"] == 1 and found["bridge"] == 2 and found["namespace"] == 2
+    assert found["nf_tables table bridge"] == 2 and found["nf_tables table inet"] == 1
+    assert found["bridge"] == 2 and found["namespace"] == 2
     assert found["dnsmasq"] == 1 and found["radvd"] >= 1 and found["link"] == 5  # DHCP, three of the router, VXLAN
     assert found["directory"] == 2 + 3 + 2  # of the network and the router, the copies, the homes
     assert not any(STRANGER in line for line in lines)

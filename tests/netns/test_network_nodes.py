@@ -71,6 +71,7 @@ class Blue:
         self.network = site.create("network", name="blue")
         self.subnet = site.create("subnet", network_id=self.network["id"], ip_version=4, cidr="10.0.0.0/24")
         self.port = site.create("port", network_id=self.network["id"], name="web-1")
+        site.let_in("icmp")
         site.plug(self.port["id"], "cmp-1", "web-1")
         self.address = self.port["fixed_ips"][0]["ip_address"]
 
