@@ -16,7 +16,7 @@ TYPES = ("network", "subnetpool", "address_scope", "security_group", "address_gr
 def _object_type(value: Any) -> str:
     normal = value.strip().lower() if isinstance(value, str) else value
     if normal not in TYPES:
-        raise ValueError(f"{types.shown(value)} is not a valid RBAC object type")
+        raise types.Unconvertible(f"{types.shown(value)} is not a valid RBAC object type")
     return str(normal)
 
 

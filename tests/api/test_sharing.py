@@ -199,7 +199,7 @@ def test_who_may_grant_what(sharing: Sharing) -> None:
     assert sharing.grant("bob", OTHER, 400, object_id=hidden) == "InvalidInput"
     assert sharing.grant("bob", OTHER, 400, object_id=ZERO) == "InvalidInput"
     assert sharing.grant("bob", status=400, action="access_as_king") == "InvalidActionForType"
-    assert sharing.grant("bob", status=400, object_type="nonsense") == "HTTPBadRequest"
+    assert sharing.grant("bob", status=400, object_type="nonsense") == "InvalidInput"
     assert sharing.grant(" ", status=400) == "HTTPBadRequest"
     assert sharing.policies(headers=OTHER) == []
     for method, body in (("GET", None), ("PUT", {"rbac_policy": {"target_tenant": "x"}}), ("DELETE", None)):
