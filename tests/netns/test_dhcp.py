@@ -95,6 +95,10 @@ def test_a_port_is_known_by_its_own_name_to_itself_and_to_others(node1: Node) ->
     content.port(5, "10.0.0.50", dns_name="db.openstacklocal.")
     node1.want(content)
     assert client.resolve("db", "10.0.0.2") == ["10.0.0.50"] and client.resolve("web", "10.0.0.2") == []
+    content.port(6, "10.0.0.60", dns_name="db")
+    node1.want(content)
+    assert sorted(client.resolve("db", "10.0.0.2")) == ["10.0.0.50", "10.0.0.60"]
+    assert node1.client("vm2", NETWORK, "fa:16:3e:00:00:06").udhcpc()["ip"] == "10.0.0.60"
     content.port(5, "10.0.0.50", dns_name="no name\naddress=/#/192.0.2.1")
     node1.want(content)
     assert client.resolve("host-10-0-0-50", "10.0.0.2") == ["10.0.0.50"]
