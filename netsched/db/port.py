@@ -145,7 +145,9 @@ def router_of(row: query.Row) -> str | None:
 
 
 def as_rest(row: query.Row, fixed_ips: Iterable[Mapping[str, str]]) -> dict[str, Any]:
-    addresses = sorted(fixed_ips, key=_by_address)
+    addresses = list(fixed_ips)
+    if len(addresses) > 1:
+        addresses.sort(key=_by_address)
     return (
         query.standard_attributes(row)
         | {name: row[column.name] for name, column in PLAIN.items()}

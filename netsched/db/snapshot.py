@@ -27,7 +27,7 @@ from netsched.model.scheduling import AgentView, SlotView, Snapshot
 
 Key = tuple[str, str, int]  # resource id, resource type, slot: ids are random, so servers can begin anywhere
 
-LIMIT = 1000  # slots in one snapshot: bounds the memory of a round and the size of what is stored of it
+LIMIT = 2000  # slots in one snapshot: bounds the memory of a round and the size of what is stored of it
 ORDER = (table.c.resource_id, table.c.resource_type, table.c.slot)
 
 

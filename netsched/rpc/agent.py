@@ -239,7 +239,8 @@ class ToAgent:
 
     def notices(self, address: str, notices: dict[str, list[Notice]]) -> None:
         """`notices` by recipient, ``"<agent_type>@<host>"``."""
-        dumped = {to: [n.model_dump(mode="json") for n in many] for to, many in notices.items()}
+        # All that a notice holds is plain already; to make sure of that costs as much as all else here.
+        dumped = {to: [dict(n) for n in many] for to, many in notices.items()}
         self._cast(address, "notices", {"notices": dumped}, sum(map(len, dumped.values())))
 
     def health(self) -> str:

@@ -42,7 +42,14 @@ def _moves(snapshot: Snapshot, settings: Settings) -> tuple[list[Request], list[
         and (cause := _cause(slot, agents[slot.agent_id], snapshot, settings))
     ]
     living = {agent.id for agent in snapshot.agents if agent.state is not State.DEAD}
-    wanted.sort(key=lambda one: (not living.isdisjoint(one.slot.siblings), one.cause == FAILING, _key(one.slot)))
+    wanted.sort(
+        key=lambda one: (
+            not living.isdisjoint(one.slot.siblings),
+            one.cause == FAILING,
+            one.slot.resource_id < snapshot.seed,  # servers that begin at different places seldom plan the same moves
+            _key(one.slot),
+        )
+    )
     turns = _Turns(snapshot)
     moves, waiting = [], []
     for request in wanted:

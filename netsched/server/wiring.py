@@ -76,6 +76,7 @@ from netsched.server.services.quota import Quotas, QuotaService
 from netsched.server.services.rbac_policy import RbacPolicyService
 from netsched.server.services.reading import Source, own_scope
 from netsched.server.services.router import RouterService
+from netsched.server.services.rush import Rush
 from netsched.server.services.scheduling import SchedulingService
 from netsched.server.services.security_group import SecurityGroupService
 from netsched.server.services.security_group_rule import SecurityGroupRuleService
@@ -119,13 +120,14 @@ class Server:
         to_agents = self._to_agents = rpc.ToAgent(transport_, clock)
         pace = Pace(settings.heartbeat.interval, settings.heartbeat.max_beats)
         trust = self.trust = Trust(clock, pace, settings.brokered)
+        rush = Rush(clock)
         others = {(kind, kind): own_scope(source) for kind, source in (more_kinds or {}).items()}
-        self.delivery = DeliveryService(database, readers() | others, to_agents, settings.delivery)
+        self.delivery = DeliveryService(database, readers() | others, to_agents, settings.delivery, rush)
         wake = Wake(writer=lambda: beats.nudge(), scheduler=lambda: schedule.nudge())
         self.heartbeats = HeartbeatService(database, self.delivery, to_agents, trust, pace, settings.heartbeat, wake)
         loaded = profile.load(settings.scheduling.profile)
         self.brakes = BrakeService(database, trust)
-        self.scheduling = SchedulingService(database, loaded, settings.scheduling, trust, self.brakes, clock)
+        self.scheduling = SchedulingService(database, loaded, settings.scheduling, trust, self.brakes, clock, rush)
         self.stopping = threading.Event()  # set by `drain`: /readyz says so from then on
         process = Process(str(uuid.uuid4()), settings.host, settings.role, netsched.__version__, clock.utcnow())
         self.upkeep = UpkeepService(database, process, settings.retention)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from netsched import errors
+from netsched.clock import SystemClock
 from netsched.db import agent as agent_table
 from netsched.db import change, holder
 from netsched.db.session import Database
@@ -15,6 +16,7 @@ from netsched.model import scope as scopes
 from netsched.rpc import agent as rpc
 from netsched.server.services import pulling, returning
 from netsched.server.services.reading import Reader
+from netsched.server.services.rush import Rush
 from netsched.tally import Tally
 
 LOG = logging.getLogger(__name__)
@@ -46,24 +48,29 @@ class DeliveryService:
         readers: Mapping[tuple[str, str], Reader],
         push: Push,
         settings: DeliverySettings | None = None,
+        rush: Rush | None = None,
     ) -> None:
         """`readers` by scope type and kind: ("network", "port"), or of kinds that this release does not know."""
         self._database = database
         self._readers = readers
         self._push = push
         self.settings = settings or DeliverySettings()
+        self._rush = rush or Rush(SystemClock())
         self.pulls = Tally()
 
     # Relay
 
     def relay(self) -> int:
         """Stamp what is committed, send what is stamped. Returns how many scopes were told of."""
+        moved = self._rush.moved  # before the look at what there is to tell
         with self._database.read() as connection:
             left_behind = change.unsent(connection, RESEND_AFTER)
             waiting = change.has_unstamped(connection)
         stamped = self._database.write(change.stamp) if waiting else []
         self._send(left_behind)
         self._send(stamped)
+        if moved and not waiting:
+            self._rush.all_told()
         return len(stamped) + len(left_behind)
 
     def _send(self, stamped: list[change.Stamped]) -> None:
@@ -172,9 +179,11 @@ class DeliveryService:
     def pull(self, request: rpc.PullRequest) -> rpc.PullAnswer:
         """What changed in each scope since the agent's position, or all of it. Not held: said so, nothing more.
 
-        Scopes beyond what one answer should hold are left out: the agent asks again.
+        Scopes beyond what one answer should hold are left out, and all of them in a rush: the agent asks again.
         """
         self.pulls.add()
+        if self._rush.under_way():
+            return rpc.PullAnswer(incarnation=request.incarnation, scopes=[])
         asked = {item.scope: item for item in request.items}
         with self._database.read() as connection:
             state = change.state(connection)

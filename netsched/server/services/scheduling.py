@@ -35,6 +35,7 @@ from netsched.model.principal import Principal
 from netsched.model.scheduling import Plan, Snapshot, Unplaced
 from netsched.scheduler import engine, explain, profile, replay
 from netsched.server.services.brake import BrakeService
+from netsched.server.services.rush import Rush
 from netsched.server.services.turns import Turns
 from netsched.tally import Tally
 
@@ -97,25 +98,31 @@ class SchedulingService:
         trust: Callable[[], bool] = lambda: True,
         brakes: BrakeService | None = None,
         clock: Clock | None = None,
+        rush: Rush | None = None,
     ) -> None:
         """`trust`: may this server believe that silent agents are dead? While it may not, only those move that somebody
         has forced down."""
+        clock = clock or SystemClock()
         self._database = database
         self._profile = loaded
         self._settings = settings
         self._trust = trust
         self._brakes = brakes or BrakeService(database)
-        self._turns = Turns(settings.max_moves, clock or SystemClock())
+        self._turns = Turns(settings.max_moves, clock)
+        self._rush = rush or Rush(clock)
+        self._more = False  # moves wait for their turn, as far as this run has seen
         self.placements, self.refusals = Tally(), Tally()  # each by resource type and cause
 
     def run_once(self) -> int:
         """Place what can be placed, then see to the ports that go with it. Returns how many were placed."""
-        wanted = self._wanted()
+        wanted, self._more = self._wanted(), False
         found = self._snapshot(Span(), wanted)
         if len(found.slots) < self._settings.page:
             placed = self._settle(found, Span(), wanted)
         else:
             placed = self._sweeps(wanted)
+        if wanted.moves and not self._more:
+            self._rush.all_moved()
         dhcp_port.reconcile(self._database)
         router_port.reconcile(self._database)
         rebinding.reconcile(self._database)
@@ -162,6 +169,8 @@ class SchedulingService:
         placed = stalemates = 0
         while found.slots:
             plan = engine.plan(found, self._profile, self._settings.profile)
+            self._rush.begins(sum(one.request.moving_from is not None for one in plan.assignments))
+            self._more = self._more or any(one.for_now for one in plan.unplaced)
             refusals = apply.apply(self._database, plan, self._basis(found), self._settings.chunk)
             done = len(plan.assignments) - len(refusals)
             placed += done
