@@ -31,16 +31,9 @@ class Keystone:
     """The authenticator of ``auth_strategy = keystone``."""
 
     def __init__(self, conf: Any, clock: Clock) -> None:
-        """`conf`: oslo.config's object, of which auth_token reads [keystone_authtoken].
-
-        Raises Invalid when that section cannot work, so that no server starts only to refuse everybody.
-        """
+        """`conf`: oslo.config's object, of which auth_token reads [keystone_authtoken]."""
         self._conf = conf
         self._tokens = Tokens(clock)
-        try:
-            self.around(lambda environ, start: [], lambda method, path: False)
-        except exceptions.ClientException as error:
-            raise Invalid(reason=f"[keystone_authtoken]: {error}") from None
 
     def authenticate(self, request: ApiRequest) -> Credentials:
         headers = request.headers
@@ -50,7 +43,11 @@ class Keystone:
         return Credentials(headers.get("X-User-Id", ""), headers.get("X-Project-Id", ""), roles)
 
     def around(self, application: Wsgi, is_open: IsOpen) -> Wsgi:
-        around: Wsgi = _AuthToken(application, self._conf, is_open, self._tokens)
+        """Raises Invalid when the section cannot work, so that no server starts only to refuse everybody."""
+        try:
+            around: Wsgi = _AuthToken(application, self._conf, is_open, self._tokens)
+        except exceptions.ClientException as error:
+            raise Invalid(reason=f"[keystone_authtoken]: {error}") from None
         return around
 
 
