@@ -7,6 +7,7 @@ an owner, that this owner uses it and removes it in the end.
 from __future__ import annotations
 
 import logging
+import pathlib
 
 from netsched.agents.kernel import netlink, netns
 
@@ -47,6 +48,13 @@ def is_own(link: netlink.Link) -> bool:
 def is_idle(host: netlink.Netlink, bridge: str, but_for: str) -> bool:
     """Has this bridge no port, except plugs whose owner starts with `but_for`?"""
     return all(link.alias.startswith(f"{ALIAS}/{but_for}") for link in host.ports(bridge))
+
+
+def can_track() -> bool:
+    """Can bridges of this host hand their packets to the rules of the IP families (`Netlink.change_bridge`)?
+
+    Not without the kernel's module br_netfilter, though the bridges say so then, too."""
+    return pathlib.Path("/proc/sys/net/bridge").is_dir()
 
 
 def quiet(link: str) -> None:

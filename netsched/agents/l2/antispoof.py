@@ -40,7 +40,6 @@ table bridge netsched {
   chain prerouting {
     type filter hook prerouting priority -300; policy accept;
     iifname @guarded jump antispoof
-    # Security groups: a jump here, to chains of their own.
   }
   chain antispoof {
     iifname . ether saddr != @macs drop

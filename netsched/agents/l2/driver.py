@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from netsched import errors
 from netsched.agents.base.driver import Content, Driver, States
-from netsched.agents.kernel import netlink, plug
+from netsched.agents.kernel import bridging, netlink, plug
 from netsched.agents.kernel.watch import LinkEvent, LinkWatch
 from netsched.agents.l2 import compute, wiring
 from netsched.agents.l2.antispoof import Antispoof
@@ -74,6 +74,8 @@ class L2Driver(Driver):
                 self._scope_of_bridge[network.bridge_index] = scope
         self._antispoof.forget(network_id, desired.guards)
         self._firewall.forget(network_id, desired.bridge, desired.filtered)
+        if desired.filtered and not bridging.can_track():
+            raise errors.Unavailable(reason="security groups let no answers pass: module br_netfilter is not loaded")
         if desired.problem:
             raise errors.Unavailable(reason=f"other hosts are not reached: {desired.problem}")
 
