@@ -9,9 +9,10 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from keystonemiddleware import auth_token
 
 from netsched.agents.base.driver import Driver
-from netsched.conf import opts
+from netsched.conf import keystone, opts
 from netsched.model.scheduling import AgentView
 from netsched.scheduler.ask import Ask
 from netsched.wire import extension
@@ -19,7 +20,8 @@ from tests.scheduler import worlds
 
 ROOT = Path(__file__).parent.parent
 PAGES = [*sorted((ROOT / "docs").glob("*.rst")), ROOT / "README.rst", ROOT / "CONTRIBUTING.rst"]
-OPTIONS = {(group, option.dest) for group, options in opts.list_opts() for option in options}
+LISTED = [*opts.list_opts(), *keystone.list_opts(), *auth_token.list_opts()]
+OPTIONS = {(group, option.dest) for group, options in LISTED for option in options}
 ASK = Ask(worlds.DHCP, demand=(("network", 1),))
 
 
