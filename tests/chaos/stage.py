@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Callable
 
+from netsched.conf import quotas
 from tests.chaos.proxy import Proxy
 from tests.chaos.times import now
 from tests.servers import MariaDB, PostgreSQL, RabbitMQ, Server, free_port
@@ -28,6 +29,7 @@ CAPACITY = 24  # networks of a DHCP agent, routers of an L3 agent
 RECONNECT = "[oslo_messaging_rabbit]\nrabbit_interval_max = 1\nrabbit_retry_backoff = 1\nkombu_reconnect_delay = 0.1\n"
 REPLICAS = 2  # DHCP agents of a network
 UNBIND_HOLD = 4.0  # s
+PLENTY = 1_000_000  # objects of each kind: never too many, and asked for with each creation
 START_LIMIT = 120.0
 SPOILED = "NETSCHED_CHAOS_BREAK"  # the environment variable that tells a process to spoil itself; see breaks.py
 FAKETIME = "/usr/lib/*/faketime/libfaketime.so.1"
@@ -126,6 +128,7 @@ class Stage:
             f"[database]\nconnection = {url}\npool_size = 10\n[messaging]\ntransport = {broker}\n"
             "[heartbeat]\ninterval = 1\nwrite_delay = 0.1\n"
             f"{RECONNECT}[scheduler]\ndhcp_agents_per_network = {REPLICAS}\nunbind_hold = {UNBIND_HOLD}\n"
+            "[quotas]\n" + "".join(f"quota_{name} = {PLENTY}\n" for name in quotas.DEFAULTS)
         )
         upgrade = [sys.executable, "-m", "netsched.cmd.manage", f"--config-file={config}", "db", "upgrade"]
         subprocess.run(upgrade, check=True, cwd=ROOT, timeout=START_LIMIT, capture_output=True)
