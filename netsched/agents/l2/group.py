@@ -13,6 +13,7 @@ from typing import Any
 
 from netsched import errors
 from netsched.agents.kernel.flow import Address, Flow
+from netsched.model import security_rule
 
 Object = Mapping[str, Any]
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -23,12 +24,7 @@ MEMBERS, ADDRESSES = "members", "addresses"  # begin the names of sets
 _ID = re.compile(r"[0-9a-fA-F][0-9A-Za-z-]{10,63}")  # becomes part of a chain's or set's name
 _VERSIONS = {"ipv4": 4, "ipv6": 6}
 _ICMP, _ICMPV6 = 1, 58
-_PROTOCOLS = {
-    "icmp": _ICMP, "igmp": 2, "ipip": 4, "tcp": 6, "egp": 8, "udp": 17, "dccp": 33, "ipv6-encap": 41, "ipv6-route": 43,
-    "ipv6-frag": 44, "rsvp": 46, "gre": 47, "esp": 50, "ah": 51, "icmpv6": _ICMPV6, "ipv6-icmp": _ICMPV6,
-    "ipv6-nonxt": 59, "ipv6-opts": 60, "ospf": 89, "vrrp": 112, "pgm": 113, "sctp": 132, "udplite": 136,
-}  # fmt: skip
-_WITH_PORTS = {6, 17, 33, 132, 136}
+_WITH_PORTS = {security_rule.PROTOCOLS[name] for name in security_rule.WITH_PORTS}
 _EXTENSIONS = {43, 44, 59, 60}  # of IPv6: headers before the protocol, which nft sees by another name
 
 
@@ -139,6 +135,8 @@ def rule_of(rule: Object) -> Rule:
         first, last = (last if first is None else first), (first if last is None else last)
     elif protocol not in (_ICMP, _ICMPV6):
         first = last = None
+    elif max(first or 0, last or 0) > 255:
+        raise ValueError(f"type {first}, code {last}")
     return Rule(rule["direction"], version, protocol, first, last, _remote(rule, version))
 
 
@@ -165,13 +163,10 @@ def disjoint(networks: Iterable[Network]) -> frozenset[Network]:
 
 def _protocol(raw: Any, version: int) -> int | None:
     """The API's "icmp" means ICMPv6 in rules for IPv6."""
-    if raw is None or str(raw).lower() == "any":
-        return None
-    text = str(raw).lower()
-    number = int(text) if text.isdigit() else _PROTOCOLS[text]
-    if number > 255:
+    number = security_rule.number_of(str(raw).lower()) if raw is not None else 0
+    if not 0 <= number <= 255:
         raise ValueError(f"protocol {number}")
-    return _ICMPV6 if version == 6 and number == _ICMP else number
+    return _ICMPV6 if version == 6 and number == _ICMP else number or None
 
 
 def _number_of(raw: Any) -> int | None:
