@@ -30,12 +30,16 @@ def _natural(value: Any) -> int:
     return number
 
 
+_SOME: dict[str, Any] = {"minItems": 1}
 _NATURAL: dict[str, Any] = {"type": "integer", "minimum": 0, "maximum": _MAX}
 _DIGITS: dict[str, Any] = {"type": "string", "pattern": "^[0-9]{1,9}$"}
-Name = Annotated[types.Line, AfterValidator(_not_empty), WithJsonSchema({"type": "string", "minLength": 1})]
+_NAME: dict[str, Any] = {"type": "string", "maxLength": types.LONG, "pattern": "^[!-~]([ -~]*[!-~])?$"}  # such as these
+Name = Annotated[types.Line, AfterValidator(_not_empty), WithJsonSchema(_NAME)]
 Natural = Annotated[int, BeforeValidator(_natural), WithJsonSchema(_NATURAL)]
 PrefixLength = Annotated[int, BeforeValidator(_natural), WithJsonSchema({"anyOf": [_NATURAL, _DIGITS]})]
-Prefixes = Annotated[list[types.Cidr], AfterValidator(distinct), Field(max_length=MAX_PREFIXES)]
+Prefixes = Annotated[
+    list[types.Cidr], AfterValidator(distinct), Field(max_length=MAX_PREFIXES, json_schema_extra=_SOME)
+]
 
 
 class SubnetPool(Resource):
@@ -51,7 +55,7 @@ class SubnetPool(Resource):
     min_prefixlen: Annotated[PrefixLength, WRITABLE]
     max_prefixlen: Annotated[PrefixLength, WRITABLE]
     default_prefixlen: Annotated[PrefixLength, WRITABLE]
-    default_quota: Annotated[Natural, LISTED]
+    default_quota: Annotated[Natural | None, LISTED]
     address_scope_id: Annotated[types.Uuid | None, WRITABLE]
     is_default: Annotated[types.Boolean, LISTED] = False
     shared: Annotated[types.Boolean, Attr(post=True, sort=False)] = False

@@ -96,6 +96,8 @@ class Tally:
 
 # Attributes of a subnet that must fit its cidr.
 PAIRED = ("allocation_pools", "gateway_ip", "ipv6_ra_mode", "ipv6_address_mode", "dns_nameservers", "host_routes")
+OF_POOLS = ("prefixlen", "subnetpool_id", "use_default_subnetpool")  # not beside a cidr of one's own
+LENGTHS = ("min_prefixlen", "max_prefixlen", "default_prefixlen")  # of pools: they must fit each other
 
 
 class Guide:
@@ -109,6 +111,8 @@ class Guide:
         "routers": "router",
         "floatingips": "floatingip",
         "agents": "agent",
+        "subnetpools": "subnetpool",
+        "address-scopes": "address_scope",
     }
     AGENTS = {"l3-routers": "L3 agent", "dhcp-networks": "DHCP agent"}
 
@@ -118,6 +122,8 @@ class Guide:
         self._admin = api.administrator()
         for _ in range(20):
             api.make("network", {})  # with nothing on them, so that some can be deleted
+        for number in range(10):
+            api.make("subnetpool", {"name": "p", "prefixes": [f"10.{number}.0.0/16"], "default_prefixlen": 24})
         self._external = str(api.make("network", {"router:external": True})["id"])
         api.make("subnet", {"network_id": self._external, "ip_version": 4, "cidr": "192.0.0.0/16"})
 
@@ -139,14 +145,25 @@ class Guide:
         for part in (body, *inner, *bulk):
             if isinstance(part, dict) and isinstance(part.get("floating_network_id"), str):
                 self._lead_floating(part)
+            if isinstance(part, dict) and isinstance(part.get("prefixes"), list):
+                self._lead_pool(part)
             if not isinstance(part, dict) or not isinstance(part.get("network_id"), str):
                 continue
             part["network_id"] = self._existing("network", part["network_id"])
             part.pop("tenant_id", None)
             if isinstance(part.get("cidr"), str):
                 part["ip_version"] = 6 if ":" in part["cidr"] else 4
-                for name in PAIRED if self._turn % 4 == 0 else PAIRED[:4]:
+                for name in (*(PAIRED if self._turn % 4 == 0 else PAIRED[:4]), *OF_POOLS):
                     part.pop(name, None)
+            elif isinstance(part.get("subnetpool_id"), str):
+                part["subnetpool_id"] = self._existing("subnetpool", part["subnetpool_id"])
+
+    def _lead_pool(self, part: dict[str, Any]) -> None:
+        """Prefixes of one IP version, in no scope, since by chance they would be another's there."""
+        version = ":" in str(part["prefixes"][:1])
+        part["prefixes"] = [one for one in part["prefixes"] if (":" in str(one)) == version]
+        for name in ("tenant_id", "address_scope_id", "is_default", *LENGTHS):
+            part.pop(name, None)
 
     def _lead_floating(self, part: dict[str, Any]) -> None:
         """To an external network with a pool; to a port only every other time, since hardly any is behind a router."""
