@@ -80,12 +80,17 @@ def remove(tx: Transaction, group_id: str, if_match: int | None, principal: Prin
         raise errors.SecurityGroupInUse(id=group_id, reason="in use")
     if found[group_id].default_of is not None and not principal.is_admin:
         raise errors.SecurityGroupCannotRemoveDefault()
-    naming = security_group_rule.c.remote_group_id == group_id
-    _remove(tx, rules_where(tx.connection, sa.and_(naming, security_group_rule.c.security_group_id != group_id)))
+    own = security_group_rule.c.security_group_id == group_id
+    going = rules_where(tx.connection, sa.or_(own, security_group_rule.c.remote_group_id == group_id))
+    _remove(tx, [rule for rule in going if rule["security_group_id"] != group_id])
     rbac.forget(tx, [group_id])
-    tx.execute(sa.delete(security_group_rule).where(security_group_rule.c.security_group_id == group_id))
+    tx.execute(sa.delete(security_group_rule).where(own))
     query.guarded(tx, sa.delete(security_group).where(security_group.c.id == group_id))
-    tx.log("security_group", group_id, "delete", scope.key("security_group", group_id))
+    its = scope.key("security_group", group_id)
+    for rule in going:
+        if rule["security_group_id"] == group_id:
+            tx.log("security_group_rule", rule["id"], "delete", its)
+    tx.log("security_group", group_id, "delete", its)
 
 
 def _has_ports(tx: Transaction, group_id: str) -> bool:

@@ -127,6 +127,8 @@ def insert_rows(tx: Transaction, rows: list[dict[str, Any]], default: bool) -> l
         query.guarded(tx, sa.insert(security_group_rule).values(batch))
     for row in rows:
         tx.log("security_group", row["id"], "create", scope.key("security_group", row["id"]))
+    for rule in rules:
+        tx.log("security_group_rule", rule["id"], "create", scope.key("security_group", rule["security_group_id"]))
     return rules
 
 

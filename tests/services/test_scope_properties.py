@@ -21,10 +21,13 @@ from netsched.db.session import Database
 from netsched.model import scope as scopes
 from netsched.model.query import Query
 from netsched.server.readers import readers
+from netsched.server.services.address_group import AddressGroupService
 from netsched.server.services.floatingip import FloatingIPService
 from netsched.server.services.network import NetworkService
 from netsched.server.services.port import PortService
 from netsched.server.services.router import RouterService
+from netsched.server.services.security_group import SecurityGroupService
+from netsched.server.services.security_group_rule import SecurityGroupRuleService
 from netsched.server.services.subnet import SubnetService
 from tests.cloud import ADMIN, SLAAC, TENANT
 from tests.land import Land
@@ -39,6 +42,9 @@ _IN_ORDER = {
     NetworkService: sa.text("SELECT id FROM network ORDER BY rowid"),
     SubnetService: sa.text("SELECT id FROM subnet ORDER BY rowid"),
     PortService: sa.text("SELECT id FROM port ORDER BY rowid"),
+    SecurityGroupService: sa.text("SELECT id FROM security_group ORDER BY rowid"),
+    SecurityGroupRuleService: sa.text("SELECT id FROM security_group_rule ORDER BY rowid"),
+    AddressGroupService: sa.text("SELECT id FROM address_group ORDER BY rowid"),
     RouterService: sa.text("SELECT id FROM router ORDER BY rowid"),
     FloatingIPService: sa.text("SELECT id FROM floatingip ORDER BY rowid"),
 }
@@ -64,6 +70,9 @@ class Story:
         """Of all that there is, and of what has been."""
         there = {scopes.key("network", one["id"]) for one in self.land.networks.list(ADMIN, Query())}
         there |= {scopes.key("router", one["id"]) for one in self.land.routers.list(ADMIN, Query())}
+        for (id_,) in self.land.rows(_IN_ORDER[SecurityGroupService]):  # to list them would make the default one
+            there |= {scopes.key(type_, id_) for type_ in ("security_group", "security_group_members")}
+        there |= {scopes.key("address_group", one["id"]) for one in self.land.address_groups.list(ADMIN, Query())}
         return there | set(getattr(self, "copies", {}))
 
     def wholes(self) -> dict[str, Content]:
@@ -122,6 +131,43 @@ class Story:
     def detach(self, interface: dict[str, Any]) -> None:
         self.land.routers.remove_interface(ADMIN, interface["device_id"], interface["id"], None)
 
+    def group(self, pick: int) -> str:
+        return str(self._some(self.land.groups, pick)["id"])
+
+    def rule(self, pick: int, **match: Any) -> dict[str, Any]:
+        nothing = ("protocol", "port_range_min", "port_range_max", "remote_ip_prefix", "remote_group_id")
+        rule = {"security_group_id": self.group(pick), "direction": "ingress", "ethertype": "IPv4"}
+        return dict.fromkeys((*nothing, "remote_address_group_id")) | rule | match
+
+    def addresses(self, pick: int) -> str:
+        return str(self._some(self.land.address_groups, pick)["id"])
+
+    def deeds_of_groups(self, pick: int) -> list[Callable[[], Any]]:
+        land, other = self.land, pick // 7
+        ports, groups, rules, addresses = land.ports, land.groups, land.rules, land.address_groups
+
+        def into() -> dict[str, Any]:
+            return {"security_groups": [self.group(other), self.group(other + 1)] if pick % 3 else []}
+
+        def paired() -> dict[str, Any]:
+            return {"allowed_address_pairs": [{"ip_address": f"10.9.0.{pick % 250}"}] if pick % 2 else []}
+
+        return [
+            lambda: groups.create(TENANT, [{"name": f"g{pick}"}]),
+            lambda: groups.update(ADMIN, self.group(pick), {"description": f"d{pick}"}, None),
+            lambda: groups.delete(ADMIN, self.group(pick), None),
+            lambda: rules.create(ADMIN, [self.rule(pick, protocol=str(other % 256))]),
+            lambda: rules.create(ADMIN, [self.rule(pick, remote_group_id=self.group(other))]),
+            lambda: rules.create(ADMIN, [self.rule(pick, remote_address_group_id=self.addresses(other))]),
+            lambda: rules.delete(ADMIN, self._some(rules, pick)["id"], None),
+            lambda: addresses.create(TENANT, [{"addresses": ["192.0.2.1/32"]}]),
+            lambda: addresses.add_addresses(ADMIN, self.addresses(pick), [f"198.51.100.{other % 250}/32"]),
+            lambda: addresses.delete(ADMIN, self.addresses(pick), None),
+            lambda: ports.update(ADMIN, self.port(pick)["id"], into(), None),
+            lambda: ports.update(ADMIN, self.port(pick)["id"], paired(), None),
+            lambda: ports.create(TENANT, [{"network_id": self.network(pick), **into()}]),
+        ]
+
     def deeds(self, pick: int) -> list[Callable[[], Any]]:
         land, other = self.land, pick // 7
         routers, ports, floating = land.routers, land.ports, land.floatingips
@@ -176,10 +222,11 @@ class Story:
             lambda: floating.update(ADMIN, self.floating(pick), {"port_id": None}, None),
             lambda: floating.update(ADMIN, self.floating(pick), {"description": f"d{pick}"}, None),
             lambda: floating.delete(ADMIN, self.floating(pick), None),
+            *self.deeds_of_groups(pick),
         ]
 
 
-DEEDS = 31
+DEEDS = 44
 steps = st.lists(st.tuples(st.integers(0, DEEDS - 1), st.integers(0, 999)), min_size=5, max_size=40)
 # Begin as most stories do, so that there is something to change: interfaces, gateways, a floating IP in use.
 BEGINNING = [(21, 14), (21, 21), (17, 0), (17, 1), (26, 0), (26, 1), (27, 0)]
