@@ -214,6 +214,14 @@ def test_who_may_grant_what(sharing: Sharing) -> None:
     sharing.take(mine, 404)
 
 
+def test_a_policy_is_not_the_object(sharing: Sharing) -> None:
+    """An administrator may give a project a policy on another's network; whom it is for it cannot change."""
+    hers = sharing.grant("carol", ADMIN, project_id="bob")
+    assert sharing.turn(hers, "dave", 400, OTHER)["NeutronError"]["type"] == "InvalidInput"
+    assert sharing.show(CAROL)["shared"]
+    sharing.take(hers, headers=OTHER)
+
+
 def test_policies_are_found_by_each_attribute(sharing: Sharing) -> None:
     mine = sharing.grant("bob")
     sharing.grant("carol", object_id=sharing.api.make("network", {}, TENANT)["id"], action=EXTERNAL)

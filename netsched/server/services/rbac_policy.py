@@ -62,6 +62,7 @@ class RbacPolicyService:
 
         def work(tx: Transaction) -> Object:
             before, owner = self._claimed(tx, principal, id)
+            _check_owned(principal, before["object_type"], before["object_id"], owner)
             after = {**before, **changes}
             if after == before:
                 return before
