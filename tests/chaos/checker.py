@@ -15,6 +15,7 @@ from typing import Any
 
 from netsched.agents.base.driver import Content
 from netsched.model import kinds
+from tests import needs
 from tests.chaos.book import Book
 from tests.chaos.history import History
 from tests.chaos.machine import DirectoryMachine
@@ -22,6 +23,7 @@ from tests.chaos.stage import REPLICAS, Stage
 
 Object = dict[str, Any]
 PLURALS = ("networks", "subnets", "ports", "routers", "floatingips", "agents")
+SECURITY = ("security_groups", "security_group_rules", "address_groups")  # nobody writes down what he does to these
 KINDS = {kinds.DHCP_AGENT: "dhcp", kinds.L3_AGENT: "l3", kinds.L2_AGENT: "l2"}
 ROUTER_PORTS = ("network:router_interface", "network:router_gateway")
 
@@ -44,6 +46,16 @@ class World:
                 "subnet": self.of("subnets", network_id=id_),
                 "port": self.of("ports", network_id=id_),
             }
+        elif type_ == "security_group":
+            content = {
+                "security_group": self.of("security_groups", id=id_),
+                "security_group_rule": self.of("security_group_rules", security_group_id=id_),
+            }
+        elif type_ == "security_group_members":
+            there = self.found["ports"].values()
+            content = {"security_group_member": [member(one) for one in there if id_ in one["security_groups"]]}
+        elif type_ == "address_group":
+            content = {"address_group": self.of("address_groups", id=id_)}
         else:
             ports = [one for one in self.of("ports", device_id=id_) if one["device_owner"] in ROUTER_PORTS]
             networks = {one["network_id"] for one in ports}
@@ -57,13 +69,18 @@ class World:
         return {kind: {one["id"]: one for one in some} for kind, some in content.items() if some}
 
 
+def member(port: Object) -> Object:
+    """A port as other members of security groups know it."""
+    return {**port, "fixed_ips": [{"ip_address": ip["ip_address"]} for ip in port["fixed_ips"]]}
+
+
 def look(port: int) -> World:
     """What the API of one server shows. Raises OSError."""
     found = {}
-    for plural in PLURALS:
+    for plural in (*PLURALS, *SECURITY):
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
         try:
-            connection.request("GET", f"/v2.0/{plural}")
+            connection.request("GET", f"/v2.0/{plural.replace('_', '-')}")
             answer = connection.getresponse()
             text = answer.read()
         finally:
@@ -187,8 +204,9 @@ class Checker:
             "SELECT agent_id, resource_type, resource_id FROM binding WHERE agent_id IS NOT NULL"
         ):
             holds[hosts[row.agent_id]].add(f"{row.resource_type}/{row.resource_id}")
-        for port in world.of("ports", **{"binding:vif_type": "bridge"}):
-            holds["l2", port["binding:host_id"]].add(f"network/{port['network_id']}")
+        rules = world.found["security_group_rules"].values()
+        for host, scopes in needs.of_hosts(world.found["ports"].values(), rules).items():
+            holds["l2", host] |= scopes
         problems = []
         for node in self._stage.nodes:
             for kind in KINDS.values():

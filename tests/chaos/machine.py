@@ -61,10 +61,10 @@ class DirectoryMachine:
         return found
 
     def scopes(self) -> set[str]:
-        return {path.stem.replace("_", "/", 1) for path in self._directory.glob("*.json")}
+        return {path.stem.replace("+", "/", 1) for path in self._directory.glob("*.json")}
 
     def _path(self, scope: str) -> pathlib.Path:
-        return self._directory / f"{scope.replace('/', '_', 1)}.json"
+        return self._directory / f"{scope.replace('/', '+', 1)}.json"
 
 
 class FileDriver(Driver):

@@ -100,19 +100,20 @@ class Past:
         }
         problems = []
         for node, journal in self._journals.items():
-            removed: dict[tuple[str, str], float] = defaultdict(float)
+            removed: dict[tuple[str, str, str], float] = defaultdict(float)
             for entry in journal:
                 if entry["what"] == "started":
                     removed.clear()  # its copy on disk may be a second behind, and holds until a server answers
                 if entry["what"] != "applied":
                     continue
                 for id_ in entry["gone"]:
-                    removed[entry["agent"], id_] = entry["at"]
+                    removed[entry["agent"], entry["scope"], id_] = entry["at"]
                 for id_ in entry["new"]:
                     item = gone.get(id_)
                     if item is None or item.gone_at is None:
                         continue
-                    after, late = removed[entry["agent"], id_] > item.gone_at, entry["at"] > item.gone_at + LATE
+                    removed_at = removed[entry["agent"], entry["scope"], id_]
+                    after, late = removed_at > item.gone_at, entry["at"] > item.gone_at + LATE
                     if entry["at"] > item.gone_at and (after or late):
                         told = f"{item.plural} {item.name} in {entry['scope']}"
                         since = f"deleted {entry['at'] - item.gone_at:.1f} s before"
