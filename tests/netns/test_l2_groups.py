@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from netsched.agents.kernel import plug
+from netsched.model import security_rule
 from tests.fakes.content import uuid
 from tests.netns import l2_hosts
 from tests.netns.groups import (
@@ -101,6 +102,7 @@ def test_what_is_allowed_passes_and_its_answers_and_nothing_else(town: Town) -> 
     town.tell(group(1, tcp("ingress", 80), rule("ingress", "IPv6", protocol="icmp")), group(2, *OUT))
     assert connects(town.second, "10.0.0.1", 80, 5) and connects(town.third, "10.0.0.1", 80, 5)
     assert town.second.reaches("fd00::1") and town.third.reaches("fd00::1")
+    assert town.third.reaches("fd00::1", "-s", "4000"), "in fragments"
     assert not connects(town.second, "10.0.0.1", 81)
     assert not passes(town.third, 7, town.first, "10.0.0.1", 80)
     assert not connects(town.first, "10.0.0.2", 80)  # neither may it send, nor the other receive
@@ -218,6 +220,18 @@ def test_what_somebody_changed_is_repaired_and_a_restart_of_the_agent_unnoticed(
     assert town.shown() == before
 
 
+def test_nft_takes_every_protocol_of_the_api(town: Town) -> None:
+    given = [
+        rule(direction, ethertype, protocol=protocol, remote_ip_prefix=prefix)
+        for protocol in security_rule.PROTOCOLS
+        for direction, ethertype, prefix in (("ingress", "IPv4", "0.0.0.0/0"), ("egress", "IPv6", "fd00::7/48"))
+    ]
+    types = {"port_range_min": 3, "port_range_max": 4}
+    given += [rule("egress", protocol="icmp", **types), rule("egress", "IPv6", protocol="icmp", **types)]
+    town.tell(group(1, *given), address_group(3, "0.0.0.0/0", "::/0", "10.0.0.0/25", "10.0.0.128/25"))
+    assert town.nodes[0].run("nft", "list", "chain", "bridge", "netsched_groups", f"in-{FIRST}").count("accept") > 20
+
+
 def test_what_is_gone_leaves_nothing(town: Town) -> None:
     node = town.nodes[0]
     tell(node, group(1, rule("ingress", remote_group_id=OTHERS)), members(2, second="10.0.0.2"))
@@ -226,8 +240,8 @@ def test_what_is_gone_leaves_nothing(town: Town) -> None:
     held = {n: dict(port) for n, port in town.network.content["port"].items()}
     town.network.content["port"].clear()
     for scope in (*scopes, f"security_group/{OTHERS}"):
-        node.apply(scope, None)
-        assert node.check(scope, None)
+        assert node.want(Scope(scope, {}), held=False) is None
+    assert not scopes & set(node.actual())
     left = " ".join(town.shown())
     assert FIRST not in left and OTHERS not in left and "tap" not in left and plug.BRIDGE not in left
     town.network.content["port"].update(held)
