@@ -30,16 +30,15 @@ def _natural(value: Any) -> int:
     return number
 
 
-_SOME: dict[str, Any] = {"minItems": 1}
+_CIDR: dict[str, Any] = {"type": "string", "format": "cidr", "minLength": 4}
+_SOME: dict[str, Any] = {"type": "array", "minItems": 1, "maxItems": MAX_PREFIXES, "items": _CIDR}
 _NATURAL: dict[str, Any] = {"type": "integer", "minimum": 0, "maximum": _MAX}
 _DIGITS: dict[str, Any] = {"type": "string", "pattern": "^[0-9]{1,9}$"}
 _NAME: dict[str, Any] = {"type": "string", "maxLength": types.LONG, "pattern": "^[!-~]([ -~]*[!-~])?$"}  # such as these
 Name = Annotated[types.Line, AfterValidator(_not_empty), WithJsonSchema(_NAME)]
 Natural = Annotated[int, BeforeValidator(_natural), WithJsonSchema(_NATURAL)]
 PrefixLength = Annotated[int, BeforeValidator(_natural), WithJsonSchema({"anyOf": [_NATURAL, _DIGITS]})]
-Prefixes = Annotated[
-    list[types.Cidr], AfterValidator(distinct), Field(max_length=MAX_PREFIXES, json_schema_extra=_SOME)
-]
+Prefixes = Annotated[list[types.Cidr], AfterValidator(distinct), Field(max_length=MAX_PREFIXES), WithJsonSchema(_SOME)]
 
 
 class SubnetPool(Resource):
