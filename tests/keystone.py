@@ -78,8 +78,10 @@ class Keystone(Server):
         self.reader = self.add_user("alice-reader", alice, "reader")
         self.other = self.add_user("bob-member", bob, "member")
         self._netsched = self.add_user("netsched", services, "service")
-        described = {"name": "netsched", "type": "network"}
-        self._network = self._ask("POST", "services", {"service": described})["service"]["id"]
+        self._services = {
+            self._ask("POST", "services", {"service": {"name": name, "type": kind}})["service"]["id"]: kind
+            for name, kind in (("netsched", "network"), ("keystone", "identity"))
+        }
 
     def add_project(self, name: str) -> tuple[str, str]:
         """A new project: its id and name."""
@@ -95,12 +97,16 @@ class Keystone(Server):
         return made
 
     def offer(self, url: str) -> str:
-        """Put a server into the catalog, in a region of its own, so that many share one Keystone. The region's name."""
+        """Put a server into the catalog, in a region of its own, so that many share one Keystone. The region's name.
+
+        Keystone itself is there as well: clients that are given a project's name ask it for the id.
+        """
         region = f"region-{uuid.uuid4().hex[:8]}"
         self._ask("POST", "regions", {"region": {"id": region}})
-        for interface in ("public", "internal", "admin"):
-            endpoint = {"service_id": self._network, "interface": interface, "url": url, "region_id": region}
-            self._ask("POST", "endpoints", {"endpoint": endpoint})
+        for service, kind in self._services.items():
+            offered = {"service_id": service, "url": url if kind == "network" else self.url, "region_id": region}
+            for interface in ("public", "internal", "admin"):
+                self._ask("POST", "endpoints", {"endpoint": {**offered, "interface": interface}})
         return region
 
     def token(self, user: User) -> str:

@@ -20,6 +20,7 @@ from netsched.db.session import Database
 from netsched.rpc import agent as rpc
 from netsched.rpc.direct import DirectTransport
 from netsched.server import concurrency, configuration, wiring
+from netsched.server.api.hooks import Authenticator, NoAuth
 from netsched.server.policies.enforcer import Policy
 from netsched.server.services.heartbeat import agent_id
 
@@ -37,15 +38,14 @@ class Result:
 
 
 class Deployment:
-    def __init__(self, directory: Path, **settings: Any) -> None:
+    def __init__(self, directory: Path, authenticator: Authenticator | None = None, **settings: Any) -> None:
         database = Database(f"sqlite:///{directory}/netsched.sqlite")
         schema.upgrade(database)
         conf = cfg.ConfigOpts()
         conf([], project="netsched", default_config_files=[])
         self._transport = DirectTransport()
-        self.server = wiring.Server(
-            configuration.Settings(**settings), database, self._transport, Policy(conf), SystemClock()
-        )
+        wired = (configuration.Settings(**settings), database, self._transport, Policy(conf), SystemClock())
+        self.server = wiring.Server(*wired, authenticator=authenticator or NoAuth())
         segment.configure(database, self.server.settings.provider)
         sock = concurrency.listen("127.0.0.1", 0)
         self.url = f"http://127.0.0.1:{sock.getsockname()[1]}"

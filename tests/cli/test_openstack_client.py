@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import subprocess
 import sys
@@ -15,19 +16,27 @@ from tests.cli.deployment import Deployment, environment
 PROGRAM = Path(__file__).with_name("openstack_commands.py")
 
 
-def openstack(deployment: Deployment, *commands: list[str]) -> list[Any]:
-    """Runs the commands; the JSON that each printed, or None for those that print nothing."""
-    done = subprocess.run(
-        [sys.executable, str(PROGRAM)],
-        input=json.dumps(commands),
-        env=environment(OS_ENDPOINT=deployment.url, OS_AUTH_TYPE="none"),
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-        timeout=120,
+@functools.cache
+def client() -> subprocess.Popen[str]:
+    """One for all tests of this process."""
+    return subprocess.Popen(
+        [sys.executable, str(PROGRAM)], env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
+
+
+def ended(variables: dict[str, str], *commands: list[str]) -> list[tuple[int, str, str]]:
+    """Runs the commands, whatever comes of them: exit code, what it printed, and what it said of errors."""
+    pipe = client()
+    assert pipe.stdin is not None and pipe.stdout is not None
+    print(json.dumps({"environment": environment(**variables), "commands": commands}), file=pipe.stdin, flush=True)
+    return [(code, out, err) for code, out, err in json.loads(pipe.stdout.readline())]
+
+
+def openstack(deployment: Deployment, *commands: list[str], **variables: str) -> list[Any]:
+    """Runs the commands; the JSON that each printed, or None for those that print nothing."""
     results = []
-    for command, (code, out, err) in zip(commands, json.loads(done.stdout), strict=True):
+    variables = variables or {"OS_ENDPOINT": deployment.url, "OS_AUTH_TYPE": "none"}
+    for command, (code, out, err) in zip(commands, ended(variables, *commands), strict=True):
         assert code == 0, (command, err)
         results.append(json.loads(out) if "json" in command else None)
     return results
