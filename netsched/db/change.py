@@ -41,6 +41,7 @@ log = sa.Table(
     sa.Index("ix_change_sent_stamped_at", "sent", "stamped_at"),
 )
 
+BATCH = 2500  # rows in one stamping, at most: each costs ten statements and a message to each address
 REQUESTS = 10  # requests named with a change, at most: for logs, where more would say less
 LATELY = 300.0  # s for which a request is named to agents that get the whole scope
 
@@ -117,7 +118,7 @@ def has_unstamped(connection: sa.Connection) -> bool:
     return connection.execute(sa.select(log.c.id).where(log.c.position.is_(None)).limit(1)).first() is not None
 
 
-def stamp(tx: Transaction, limit: int = 1000) -> list[Stamped]:
+def stamp(tx: Transaction, limit: int = BATCH) -> list[Stamped]:
     """Give up to `limit` committed rows one new position, and move their scopes and those who hold them to it.
 
     The update of the state row comes first: from there on every other stamper waits.
@@ -167,7 +168,7 @@ def _before(connection: sa.Connection, scopes: Sequence[str]) -> dict[str, Any]:
     return {row.scope: row for row in rows}
 
 
-def unsent(connection: sa.Connection, older_than: float, limit: int = 1000) -> list[Stamped]:
+def unsent(connection: sa.Connection, older_than: float, limit: int = BATCH) -> list[Stamped]:
     """What some relay stamped more than `older_than` seconds ago and nobody has sent: its relay died.
 
     Whole stampings only, as they are marked: a part would be told as if it were all of it.

@@ -32,7 +32,7 @@ def test_a_dead_agents_routers_among_hosts_with_l2_agents(database: Database) ->
     assert len(sent) <= 27, sent
     with counted(database) as sent:
         _tell(relay)
-    assert len(sent) <= 38, sent
+    assert len(sent) <= 19, sent
     assert {world.used(heir) for heir in heirs} == {ROUTERS // 2}
     assert all(row["sent"] for row in world.rows(log))
     world.check_claims()

@@ -10,7 +10,7 @@ from __future__ import annotations
 from netsched.clock import Clock
 
 MANY = 200  # moves in one round
-LONGEST = 3.0  # s for which pulls are put off; then they are answered for as long, however much is still to be moved
+LONGEST = 5.0  # s for which pulls are put off; then they are answered for as long, however much is still to be moved
 
 
 class Rush:
