@@ -140,15 +140,16 @@ FIELDS = Fields(
 def _fields(reader: str | None) -> Fields:
     """What is granted to a reader is no column."""
     shared = [_to_all("shared")] + ([rbac.held(TYPE, rbac.SHARED, reader)] if reader is not None else [])
-    derived = {"shared": _either(_any_of(*shared)), "router:external": _either(outside_of(None))}
-    return replace(FIELDS, conditions={**FIELDS.conditions, **derived})
+    derived = {"shared": _any_of(*shared), "router:external": outside_of(None)}
+    named = {name: _either(name, ids) for name, ids in derived.items()}
+    return replace(FIELDS, conditions={**FIELDS.conditions, **named})
 
 
-def _either(ids: sa.Select[Any]) -> Callable[[query.Values], query.Condition]:
+def _either(name: str, ids: sa.Select[Any]) -> Callable[[query.Values], query.Condition]:
     """A filter: the networks of these ids for true, the others for false."""
 
     def chosen(values: query.Values) -> query.Condition:
-        wanted = {value if isinstance(value, bool) else types.boolean(value) for value in values}
+        wanted = {query.boolean(name, value) for value in values}
         return sa.or_(sa.false(), *[network.c.id.in_(ids) if one else network.c.id.not_in(ids) for one in wanted])
 
     return chosen

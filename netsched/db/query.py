@@ -141,7 +141,7 @@ def _condition(fields: Fields, name: str, values: Values) -> Condition:
         raise errors.HTTPBadRequest(reason=f"['{name}'] is invalid attribute for filtering")
     column = fields.columns[name]
     if isinstance(column.type, sa.Boolean):
-        return column.in_([_boolean(name, value) for value in values])
+        return column.in_([boolean(name, value) for value in values])
     if isinstance(column.type, sa.Integer):
         return column.in_([number for number in (_integer(name, value) for value in values) if abs(number) < 2**31])
     if isinstance(column.type, sa.DateTime):
@@ -190,7 +190,8 @@ def _storable(text: str) -> bool:
     return "\x00" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
 
 
-def _boolean(name: str, value: Any) -> bool:
+def boolean(name: str, value: Any) -> bool:
+    """A filter's value. Raises InvalidInput."""
     text = str(value).lower()
     if text not in _TRUE | _FALSE:
         raise errors.InvalidInput(reason=f"{name}: '{value}' is not a valid boolean value")

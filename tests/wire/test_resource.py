@@ -29,6 +29,7 @@ def test_post_fills_defaults_and_leaves_the_rest_absent() -> None:
         "provider:network_type": None,
         "provider:physical_network": None,
         "provider:segmentation_id": None,
+        "dns_domain": "",
         "tags": [],
     }
     made = SUBNET.parse_post(SUBNET_BODY)
@@ -67,9 +68,9 @@ BAD_POSTS: list[tuple[Definition, Any, str, str]] = [
     ),
     (
         SUBNET,
-        {"network_id": ID, "ip_version": 4},
+        {"cidr": "192.0.2.0/24", "ip_version": 4},
         "HTTPBadRequest",
-        "Failed to parse request. Required attribute 'cidr' not specified",
+        "Failed to parse request. Required attribute 'network_id' not specified",
     ),
     (SUBNET, {**SUBNET_BODY, "cidr": "192.0.2.1/24"}, "HTTPBadRequest", "Invalid input for cidr."),
     (
