@@ -19,7 +19,7 @@ ORDER = ("GET", "POST", "PUT", "DELETE")  # who may, reads what is there, and ta
 class World:
     """One project's objects, of each collection one that is used and one (`spare`) that nothing needs.
 
-    `sent` says how a route is asked. For a new collection, make its objects here, and say in `_created` what a POST
+    `sent` says how a route is asked. For a new collection, make its objects here, and say in `created` what a POST
     sends. A PUT changes the description, where `_body` does not say otherwise.
     """
 
@@ -122,9 +122,9 @@ class World:
         actions = self._actions()
         if last in actions:
             return actions[last]
-        created = self._created()
+        created = self.created()
         if collection not in created:
-            raise KeyError(f"tests/api/every_route.py: World._created does not say what a POST to {collection} sends")
+            raise KeyError(f"tests/api/every_route.py: World.created does not say what a POST to {collection} sends")
         name, body = created[collection]
         if route.method == "POST":
             return {name: body}
@@ -155,7 +155,7 @@ class World:
             "{zone}": {"brake": {"released": True}},
         }
 
-    def _created(self) -> dict[str, tuple[str, Object]]:
+    def created(self) -> dict[str, tuple[str, Object]]:
         """By collection: the key of a body, and what a POST sends."""
         on = {"network_id": self.ids["networks"]}
         rule = {"direction": "ingress", "protocol": "udp"}

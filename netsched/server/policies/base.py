@@ -5,7 +5,6 @@ from __future__ import annotations
 from oslo_policy import policy
 
 ADMIN = "rule:context_is_admin"
-ADMIN_OR_OWNER = "rule:admin_or_owner"
 ADMIN_OR_MEMBER = "rule:admin_or_member"
 ADMIN_OR_READER = "rule:admin_or_reader"
 NETWORK_OWNER = f"{ADMIN} or rule:network_member"
@@ -17,6 +16,9 @@ RULES = [
     # Keystone gives members the role reader as well; where headers are believed, nobody does.
     policy.RuleDefault("reads", "role:reader or role:member", "Reads what is its project's."),
     policy.RuleDefault("owner", "project_id:%(project_id)s", "Belongs to the project of the object."),
+    # For policy files of the incumbent's, which name these.
+    policy.RuleDefault("admin_only", "rule:context_is_admin", "Administrators."),
+    policy.RuleDefault("regular_user", "", "Everybody who has a token."),
     policy.RuleDefault("admin_or_owner", "rule:context_is_admin or rule:owner", "Whatever role an owner has."),
     policy.RuleDefault(
         "admin_or_member",

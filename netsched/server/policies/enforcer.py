@@ -50,6 +50,7 @@ class Policy:
         credentials = {
             "user_id": principal.user_id,
             "project_id": principal.project_id,
+            "tenant_id": principal.project_id,  # as older policy files call it
             "roles": list(principal.roles),
             "is_admin": principal.is_admin,
         }
