@@ -141,6 +141,43 @@ def test_the_same_agent_for_a_network_and_several_for_a_router(site: Site) -> No
     one_of_them(works, "NetworkHostedByDHCPAgent")
 
 
+def test_the_same_rule_of_a_security_group(site: Site) -> None:
+    group = site.api.ask("POST", "/v2.0/security-groups", {"security_group": {"name": "web"}}).json["security_group"][
+        "id"
+    ]
+    rule = {"security_group_id": group, "direction": "ingress", "protocol": "tcp", "port_range_min": 22}
+    body = {"security_group_rule": {**rule, "port_range_max": 22}}
+    works: Works = [partial(site.api.ask, "POST", "/v2.0/security-group-rules", body)] * CLIENTS
+    one_of_them(works, "SecurityGroupRuleExists")
+
+
+def test_the_default_group_of_a_project_that_nobody_has_seen(site: Site) -> None:
+    """It is made on first use, by whichever request comes first."""
+    for number in range(ROUNDS):
+        headers = {"X-Project-Id": f"new-{number}", "X-Roles": "member"}
+        works: Works = [partial(site.api.ask, "GET", "/v2.0/security-groups", None, headers)] * CLIENTS
+        found = {group["id"] for answer in race(works) for group in answer.json["security_groups"]}
+        again = site.api.ask("GET", "/v2.0/security-groups?name=default", None, headers).json["security_groups"]
+        assert found == {again[0]["id"]} and len(again) == 1
+
+
+def test_the_same_grant(site: Site) -> None:
+    grant = {"object_type": "network", "object_id": site.network, "action": "access_as_shared", "target_tenant": "bob"}
+    works: Works = [partial(site.api.ask, "POST", "/v2.0/rbac-policies", {"rbac_policy": grant})] * CLIENTS
+    answers = race(works)
+    assert Counter(answer.status_int for answer in answers) == {201: 1, 409: CLIENTS - 1}
+
+
+def test_the_same_prefix_out_of_a_pool(site: Site) -> None:
+    pool = site.api.make("subnetpool", {"name": "p", "prefixes": ["10.50.0.0/24"]})["id"]
+    networks = [site.api.make("network", {})["id"] for _ in range(CLIENTS)]
+    wanted = {"subnetpool_id": pool, "ip_version": 4, "prefixlen": 25}
+    answers = race([site.post("subnets", {**wanted, "network_id": network}) for network in networks])
+    made = sorted(answer.json["subnet"]["cidr"] for answer in answers if answer.status_int == 201)
+    assert made == ["10.50.0.0/25", "10.50.0.128/25"]
+    assert {answer.status_int for answer in answers} == {201, 409}
+
+
 def test_deleting_the_same_thing(site: Site) -> None:
     port = site.api.make("port", {"network_id": site.network})["id"]
     made = {
