@@ -14,15 +14,16 @@ from netsched.server.services.reading import Borrowed, Owned, Reader, Shared
 def readers() -> dict[tuple[str, str], Reader]:
     """How to read what travels to agents, by type of scope and kind of object."""
     of_network = ("status", "subnets", "availability_zones")
+    of_subnet = ("router:external",)  # the network's
     of_port = ("status",)
     of_router = ("status", "availability_zones")
     return {
         ("network", "network"): Owned(network_table.by_ids, network_table.in_networks, hidden=of_network),
-        ("network", "subnet"): Owned(subnet_table.by_ids, subnet_table.in_networks),
+        ("network", "subnet"): Owned(subnet_table.by_ids, subnet_table.in_networks, hidden=of_subnet),
         ("network", "port"): Owned(port_table.content_by_ids, port_table.in_networks, hidden=of_port),
         ("router", "router"): Owned(router_table.by_ids, router_table.in_routers, hidden=of_router),
         ("router", "network"): Borrowed(router_scope.networks_in, hidden=of_network),
-        ("router", "subnet"): Borrowed(router_scope.subnets_in),
+        ("router", "subnet"): Borrowed(router_scope.subnets_in, hidden=of_subnet),
         ("router", "floatingip"): Owned(
             floatingip_table.by_ids, floatingip_table.in_routers, lambda one: one["router_id"], hidden=("status",)
         ),

@@ -52,6 +52,7 @@ def cloud(sqlite_database: Database) -> Pooled:
 def test_a_network_changes_its_scope_with_the_pool_and_its_routers_are_told(cloud: Pooled) -> None:
     pool, network_id = cloud.pool("10.0.0.0/16"), cloud.network(TENANT)
     router_id = cloud.routed(cloud.cut(network_id, pool)["id"])
+    assert (f"network/{network_id}", "network", network_id, "update") in cloud.changes()
     before, scope_id = len(cloud.changes()), cloud.scope()
     assert cloud.scope_of(network_id) is None
     cloud.pools.update(TENANT, pool, {"address_scope_id": scope_id}, None)

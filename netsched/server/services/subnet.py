@@ -58,6 +58,7 @@ class SubnetService:
                     attached.join_subnet(tx, one)
             for network_id in sorted({one["network_id"] for one in created if one["enable_dhcp"]}):
                 self._want(tx, networks[network_id])
+            _tell_of_scopes(tx, created)
             return created
 
         return self._database.write(work)
@@ -90,6 +91,7 @@ class SubnetService:
             gone = subnet.get(tx.connection, id, principal.sees)
             attached.leave_subnet(tx, gone)
             subnet.remove(tx, gone)
+            _tell_of_scopes(tx, [gone])
             if gone["enable_dhcp"]:
                 self._settle(tx, gone["network_id"])
 
@@ -120,3 +122,10 @@ class SubnetService:
     def list(self, principal: Principal, query: Query) -> Objects:
         with self._database.read() as connection:
             return subnet.list_(connection, replace(query, visible_to=principal.sees))
+
+
+def _tell_of_scopes(tx: Transaction, changed: Objects) -> None:
+    """A network's address scope is that of its subnets' pools: another may be its after a change of them."""
+    networks = {one["network_id"] for one in changed if one["subnetpool_id"] is not None}
+    if networks:
+        router_scope.tell_networks(tx, networks)
