@@ -130,3 +130,29 @@ def test_another_project_sees_only_its_own(web: Deployment) -> None:
     assert web.run(*tenant, "network", "list", "-f", "json").json == []
     refused = web.run(*tenant, "status")
     assert refused.code == 1 and "--os-roles" in refused.err
+
+
+def test_security_groups_and_their_rules(web: Deployment) -> None:
+    run = web.run
+    made = run("security", "group", "create", "shop", "--stateless", "--description", "front", "-f", "json").json
+    assert (made["name"], made["stateful"], made["description"]) == ("shop", False, "front")
+    assert run("port", "create", "vm", "--network", "web").code == 0  # makes the default group
+    for options in (
+        ("default", "--protocol", "icmp"),
+        ("shop", "--protocol", "tcp", "--port", "8000:8080", "--remote-group", "default"),
+        ("shop", "--egress", "--ipv6", "--protocol", "udp", "--port", "53", "--remote-ip", "fd00::/64"),
+    ):
+        created = run("security", "group", "rule", "create", *options)
+        assert created.code == 0, created.err
+    assert run("security", "group", "rule", "create", "shop", "--port", "http").code != 0
+    (one,) = run(*("security", "group", "rule", "list", "--group", "shop", "--protocol", "tcp", "-f", "json")).json
+    assert (one["Direction"], one["From port"], one["To port"]) == ("ingress", 8000, 8080)
+    assert run("port", "set", "vm", "--security-group", "shop").code == 0
+    assert run("port", "show", "vm", "-f", "json").json["security_groups"] == [made["id"]]
+    assert run("security", "group", "delete", "shop").code != 0  # in use
+    assert run("port", "set", "vm", "--no-security-group").code == 0
+    assert run("security", "group", "rule", "delete", one["ID"]).code == 0
+    rules = run("security", "group", "show", "shop", "-f", "json").json["security_group_rules"]
+    assert one["ID"] not in str(rules) and "fd00::/64" in str(rules)
+    assert run("security", "group", "delete", "shop").code == 0
+    assert [group["Name"] for group in run("security", "group", "list", "-f", "json").json] == ["default"]
