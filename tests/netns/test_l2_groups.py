@@ -92,6 +92,7 @@ def town() -> Iterator[Town]:
         made = Town(nodes)
         for port in (80, 81):
             listen(made.first, "10.0.0.1", port)
+        listen(made.first, "fd00::1", 80)
         listen(made.second, "10.0.0.2", 80)
         # Nothing is known of the groups yet.
         assert not connects(made.second, "10.0.0.1", 80)
@@ -145,16 +146,19 @@ def test_members_of_remote_groups_and_address_groups(town: Town) -> None:
 
 
 def test_connections_end_with_the_last_rule_that_allows_them(town: Town) -> None:
-    town.tell(group(1, tcp("ingress", 80), tcp("ingress", 81)), group(2, *OUT))
-    cut, kept = (connected(town.third, "10.0.0.1", port, 1) for port in (80, 81))
-    assert cut.line() == kept.line() == "hello" and cut.ask() == kept.ask() == "alive"
+    six = tcp("ingress", 80, ethertype="IPv6")
+    town.tell(group(1, tcp("ingress", 80), tcp("ingress", 81), six), group(2, *OUT))
+    ends = (("10.0.0.1", 80), ("10.0.0.1", 81), ("fd00::1", 80))
+    cut, kept, over_six = (connected(town.third, *end, 1) for end in ends)
+    assert {one.line() for one in (cut, kept, over_six)} == {"hello"}
+    assert {one.ask() for one in (cut, kept, over_six)} == {"alive"}
     town.tell(group(1, rule("ingress", protocol="tcp", port_range_min=80, port_range_max=90)))
-    assert cut.ask() == kept.ask() == "alive"
+    assert (cut.ask(), kept.ask(), over_six.ask()) == ("alive", "alive", "dead")
     town.tell(group(1, tcp("ingress", 81)))
     assert (cut.ask(), kept.ask()) == ("dead", "alive")
     with town.changed(1, security_groups=[OTHERS]):
         assert kept.ask() == "dead"
-    for one in (cut, kept):
+    for one in (cut, kept, over_six):
         one.close()
 
 
