@@ -88,9 +88,7 @@ def _for_owner(owner: Owner, network: Surroundings, needed: bool) -> Surrounding
         return network
     there = [one for one in network.subnets if one["ip_version"] in owner.versions]
     if needed and there and not rules.serving(there, owner.device_owner):
-        raise errors.IpAddressGenerationFailureNoMatchingSubnet(
-            network_id=network.id, service_type=owner.device_owner
-        )
+        raise errors.IpAddressGenerationFailureNoMatchingSubnet(network_id=network.id, service_type=owner.device_owner)
     return replace(network, subnets=rules.serving(network.subnets, owner.device_owner))
 
 

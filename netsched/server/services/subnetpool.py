@@ -208,7 +208,5 @@ def _check_scopes(tx: Transaction, principal: Principal, pools: Collection[Mappi
 
 
 def _refuse_onboarding(one: Mapping[str, Any], pool_id: str) -> None:
-    reason = (
-        f"Onboarding subnet {one['id']}: {one['cidr']} conflicts with allocated prefixes in subnet pool {pool_id}"
-    )
+    reason = f"Onboarding subnet {one['id']}: {one['cidr']} conflicts with allocated prefixes in subnet pool {pool_id}"
     raise errors.IllegalSubnetPoolUpdate(reason=reason)
