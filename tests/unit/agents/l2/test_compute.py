@@ -151,3 +151,23 @@ def test_names_of_vlan_links_fit_and_differ() -> None:
     assert compute.vlan_link("eth1", 4094) == "eth1.4094"
     names = {compute.vlan_link(f"enp129s0f{number}np0", 4094) for number in range(4)}
     assert len(names) == 4 and all(len(name) == 15 and name.endswith(".4094") for name in names)
+
+
+def test_who_is_filtered_by_which_groups() -> None:
+    made = content()
+    groups = [uuid(2, 7), uuid(1, 7)]
+    pairs = [{"ip_address": "10.0.0.0/28", "mac_address": "fa:16:3e:00:00:77"}]
+    bound(made, 1, "me", security_groups=groups, allowed_address_pairs=pairs)
+    bound(made, 2, "me", security_groups=[])  # nothing passes
+    bound(made, 3, "me")  # as a server without security groups says it
+    bound(made, 4, "me", security_groups=groups, port_security_enabled=False)
+    bound(made, 5, "me", security_groups=groups, device_owner="network:dhcp")
+    bound(made, 6, "there", security_groups=groups)
+    first, second = some(made).filtered
+    assert (first.tap, first.groups) == ("tap00000001-00", tuple(sorted(groups)))
+    assert first.macs == {"fa:16:3e:00:00:01", "fa:16:3e:00:00:77"}
+    assert {str(network) for network in first.addresses} == {"10.0.0.0/28"}
+    assert (second.tap, second.groups) == ("tap00000002-00", ())
+    bound(made, 1, "me", security_groups=["x; flush ruleset"])
+    with pytest.raises(errors.Invalid):
+        desired(made)
