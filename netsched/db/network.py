@@ -21,7 +21,6 @@ from netsched.db.query import Fields
 from netsched.db.transaction import Repeat, Transaction
 from netsched.model import scope
 from netsched.model.query import Query
-from netsched.wire import types
 
 network = sa.Table(
     "network",
@@ -304,7 +303,7 @@ def update(tx: Transaction, before: Mapping[str, Any], changes: Mapping[str, Any
 
 
 def regrant(tx: Transaction, network_ids: Collection[str], to_all: Collection[str]) -> None:
-    """After their rows of rbac.py have changed, give the networks their next revision.
+    """After their rows of rbac.py have changed, give the networks their next revision; that is left to be told.
 
     `to_all`: the actions that have been granted to everybody, or are that no longer, on some of them; what the rows say
     of these goes into the columns. Repeats the transaction when a network is gone. They are locked: who wants to use
@@ -316,8 +315,6 @@ def regrant(tx: Transaction, network_ids: Collection[str], to_all: Collection[st
             values[column] = rbac.granted(network.c.id, TYPE, action, None)
     if tx.execute(sa.update(network).where(network.c.id.in_(network_ids)).values(values)).rowcount < len(network_ids):
         raise Repeat("a network was deleted")
-    for network_id in network_ids:
-        tx.log("network", network_id, "update", scope.key("network", network_id))
 
 
 def remove(tx: Transaction, network_id: str) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from netsched import errors
-from netsched.db import address_group, address_scope, network, rbac, security_group
+from netsched.db import address_group, address_scope, network, rbac, router_scope, security_group
 from netsched.db import subnetpool as subnetpools
 from netsched.db.floatingip import floatingip
 from netsched.db.port import DHCP_OWNER, port
@@ -132,3 +132,4 @@ def settle(tx: Transaction, grants: Collection[Mapping[str, str]]) -> None:
     if on_networks:
         ids = sorted({one["object_id"] for one in on_networks})
         network.regrant(tx, ids, {one["action"] for one in on_networks if one["target_tenant"] == rbac.EVERYBODY})
+        router_scope.tell_networks(tx, ids)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
+from netsched.db.change import log
 from tests.api.ground import ADMIN, OTHER, TENANT, Api
 from tests.statements import counted
 
@@ -212,6 +214,22 @@ def test_who_may_grant_what(sharing: Sharing) -> None:
     assert read_only.json["NeutronError"]["message"] == "Cannot update read-only attribute action"
     sharing.take(mine)
     sharing.take(mine, 404)
+
+
+def test_agents_are_told_of_a_network_that_becomes_external(sharing: Sharing) -> None:
+    """Those of its routers as well: its revision is another."""
+    router = sharing.api.make("router", {}, TENANT)["id"]
+    path = f"/v2.0/routers/{router}/add_router_interface"
+    assert sharing.api.ask("PUT", path, {"subnet_id": sharing.subnet}, TENANT).status_int == 200
+
+    def told() -> list[str]:
+        with sharing.api.database.read() as connection:
+            mine = sa.select(log.c.scope).where(log.c.kind == "network", log.c.object_id == sharing.network)
+            return list(connection.execute(mine.order_by(log.c.id)).scalars())
+
+    before = told()
+    sharing.grant("bob", action=EXTERNAL)
+    assert set(told()[len(before) :]) == {f"network/{sharing.network}", f"router/{router}"}
 
 
 def test_a_policy_is_not_the_object(sharing: Sharing) -> None:
