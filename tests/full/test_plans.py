@@ -45,6 +45,13 @@ _PORTS = f"""INSERT INTO port ({{columns}}) SELECT {{values}}
 _ADDRESSES = """INSERT INTO fixed_ip (port_id, subnet_id, ip_address, network_id)
     SELECT p.id, s.id, '10.0.2.' || row_number() OVER (PARTITION BY p.network_id), p.network_id
     FROM port p JOIN subnet s ON s.network_id = p.network_id WHERE p.id != :template"""
+# Each port in one of a thousand groups, and said so in its row as well.
+_GROUPED = """UPDATE port SET security_groups = '["' || g.id || '"]' FROM
+    (SELECT id, row_number() OVER (ORDER BY id) - 1 AS place FROM security_group WHERE name = 'group') g,
+    (SELECT id, (row_number() OVER (ORDER BY network_id) - 1) / 100 AS place FROM port WHERE id != :template) p
+    WHERE port.id = p.id AND g.place = p.place"""
+_MEMBERS = """INSERT INTO port_security_group (port_id, security_group_id)
+    SELECT id, substr(security_groups, 3, 36) FROM port WHERE device_id != ''"""
 
 
 class Site:
@@ -59,7 +66,8 @@ class Site:
             self.row = (
                 connection.execute(
                     sa.text(
-                        "SELECT p.*, f.ip_address, f.subnet_id FROM port p JOIN fixed_ip f ON f.port_id = p.id "
+                        'SELECT p.*, substr(p.security_groups, 3, 36) AS "group", f.ip_address, f.subnet_id '
+                        "FROM port p JOIN fixed_ip f ON f.port_id = p.id "
                         "WHERE p.device_id != '' ORDER BY p.id LIMIT 1 OFFSET 5000"
                     )
                 )
@@ -86,7 +94,7 @@ class Site:
             large = set(
                 connection.execute(sa.text(f"SELECT relname FROM pg_class WHERE reltuples > {LARGE}")).scalars()
             )
-            assert {"port", "fixed_ip"} <= large
+            assert {"port", "fixed_ip", "port_security_group"} <= large
             for text, parameters in sent:
                 plan = connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {text}", parameters).scalar_one()
                 if any(node.get("Relation Name") in large for node in _sequential(plan[0]["Plan"])):
@@ -109,12 +117,16 @@ def _fill(api: Api) -> None:
         subnet = {"ip_version": 4, "cidr": "10.0.0.0/16", "allocation_pools": pools}
         subnets = [{**subnet, "network_id": one["id"], "project_id": one["project_id"]} for one in made]
         assert api.ask("POST", "/v2.0/subnets", {"subnets": subnets}).status_int == 201
+        groups = [{"name": "group", "project_id": one["project_id"]} for one in made]
+        assert api.ask("POST", "/v2.0/security-groups", {"security_groups": groups}).status_int == 201
     template = api.make("port", {"network_id": made[0]["id"], "name": "template"})["id"]
     values = {column.name: _DIFFERENT.get(column.name, f"t.{column.name}") for column in port.c}
     with api.database.engines[0].begin() as connection:
         ports = _PORTS.format(columns=", ".join(values), values=", ".join(values.values()))
         connection.execute(sa.text(ports), {"template": template})
-        connection.execute(sa.text(_ADDRESSES), {"template": template})
+        for statement in (_ADDRESSES, _GROUPED):
+            connection.execute(sa.text(statement), {"template": template})
+        connection.execute(sa.text(_MEMBERS))
     with api.database.engines[0].connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(sa.text("ANALYZE"))
 
@@ -128,10 +140,12 @@ def site(postgresql: PostgreSQL, postgresql_template: str) -> Iterator[Site]:
     postgresql.drop(url)
 
 
+NAMED = {"security_group": {"description": "changed"}}
 FILTERS = (
     "id={id}", "network_id={network_id}", "device_id={device_id}", "device_id={device_id}&device_owner=compute:nova",
     "mac_address={mac_address}", "fixed_ips=ip_address={ip_address}&network_id={network_id}",
     "fixed_ips=subnet_id={subnet_id}", "fixed_ips=ip_address={ip_address}&fixed_ips=subnet_id={subnet_id}",
+    "security_groups={group}", "security_groups={group}&network_id={network_id}",
     "name={name}", "binding:host_id={binding_host_id}", "project_id={project_id}", "tenant_id={project_id}&limit=20",
     "network_id={network_id}&fields=id&fields=fixed_ips", "limit=50", "limit=50&marker={id}",
     "limit=50&marker={id}&page_reverse=True", "limit=50&sort_key=id&sort_dir=desc",
@@ -168,6 +182,17 @@ def test_creating_changing_and_deleting(site: Site) -> None:
         assert site.scans(create, change, ("DELETE", f"ports/{made}")) == []
     many = {"ports": [{"network_id": site.row["network_id"]}] * 20}
     assert site.scans(("POST", "ports", many)) == []
+
+
+def test_security_groups(site: Site) -> None:
+    """Members of a group are looked for when a rule or an address changes."""
+    group, other = site.row["group"], site.api.ask("GET", "/v2.0/security-groups?name=default").json["security_groups"]
+    rule = {"security_group_id": group, "direction": "ingress", "protocol": "tcp", "remote_group_id": group}
+    assert site.scans(("POST", "security-group-rules", {"security_group_rule": rule})) == []
+    assert site.scans(("GET", f"security-groups/{group}"), ("PUT", f"security-groups/{group}", NAMED)) == []
+    made = site.api.make("port", {"network_id": site.row["network_id"], "security_groups": [group]})["id"]
+    moved = {"port": {"fixed_ips": [{"ip_address": "10.0.0.79"}], "security_groups": [other[0]["id"]]}}
+    assert site.scans(("PUT", f"ports/{made}", moved), ("DELETE", f"ports/{made}")) == []
 
 
 def test_what_stands_on_ports(site: Site) -> None:
