@@ -21,6 +21,7 @@ import pytest
 from netsched import errors
 from netsched.cmd.site import Site
 from netsched.model.addressing import ROUTER_PORT_OWNERS
+from tests.netns import filter_facts
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("end state")]
 SEED, CHANGES = 20261121, 60
@@ -46,6 +47,7 @@ class Wanted:
             {one["id"]: one for one in lists[kind]} for kind in ("network", "subnet", "router")
         )
         self.ports: list[Object] = lists["port"]
+        self.groups: list[Object] = site.rest("GET", "security-groups")["security_groups"]
         self.floating: list[Object] = site.rest("GET", "floatingips")["floatingips"]
         self.holder = {id_: site.holder("router", id_) for id_ in self.routers}
         self.served = {id_: site.holder("network", id_) for id_ in self.networks}
@@ -64,6 +66,7 @@ class Wanted:
     def facts(self) -> Facts:
         found: Facts = set()
         for host in self._site.nodes:
+            found |= filter_facts.wanted(host, self.ports, self.groups)
             for network in self.networks.values():
                 found |= self._bridge(host, network)
         for router in self.routers.values():
@@ -194,6 +197,8 @@ def actual(site: Site) -> Facts:
     found: Facts = set()
     for host in site.nodes:
         found |= _links(site, host) | _guards(site, host) | _spaces(site, host)
+        with contextlib.suppress(errors.Unavailable):  # no table at all
+            found |= filter_facts.found(host, _json(site, host, *filter_facts.TABLE)["nftables"])
         for hosts in (site.directory / "agents" / host / "dhcp").glob("*/hosts"):
             for line in hosts.read_text().splitlines():
                 mac, _, address = line.split(",")

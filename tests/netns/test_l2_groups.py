@@ -31,6 +31,7 @@ from tests.netns.groups import (
 from tests.netns.hosts import wait_for
 from tests.netns.l2_hosts import L2Node, SegmentContent, hosts, loss, wait_active
 
+pytestmark = pytest.mark.xdist_group("security groups")
 OUT = (rule("egress"), rule("egress", "IPv6"))
 FIRST, OTHERS = uuid(1, 7), uuid(2, 7)  # groups 1 and 2
 TRACKED = ("nft", "list", "set", "inet", "netsched_groups", "tracked")
