@@ -53,6 +53,10 @@ FIELDS = Fields(
 )
 
 
+# Of tables that other files have.
+_group, _address_group = (sa.table(name, sa.column("id")) for name in ("security_group", "address_group"))
+
+
 def list_(connection: sa.Connection, asked: Query) -> list[dict[str, Any]]:
     page = query.page(connection, FIELDS, asked).subquery()
     statement = sa.select(default_rule).join(page, page.c.id == default_rule.c.id)
@@ -66,9 +70,18 @@ def get(connection: sa.Connection, rule_id: str) -> dict[str, Any]:
 
 
 def of_new_groups(tx: Transaction, default: bool) -> list[dict[str, Any]]:
-    """What a new group begins with, the default one of its project or another; one statement."""
+    """What a new group begins with, the default one of its project or another; one statement.
+
+    Not a rule that names a group which is gone or never was: no project could have a group any more.
+    """
     used = default_rule.c.used_in_default_sg if default else default_rule.c.used_in_non_default_sg
-    wanted = sa.select(default_rule).where(used.is_(sa.true())).order_by(default_rule.c.created_at, default_rule.c.id)
+    remote, addresses = default_rule.c.remote_group_id, default_rule.c.remote_address_group_id
+    there = sa.and_(
+        sa.or_(remote.is_(None), remote == security_rule.PARENT, remote.in_(sa.select(_group.c.id))),
+        sa.or_(addresses.is_(None), addresses.in_(sa.select(_address_group.c.id))),
+    )
+    wanted = sa.select(default_rule).where(used.is_(sa.true()), there)
+    wanted = wanted.order_by(default_rule.c.created_at, default_rule.c.id)
     return [_as_rest(row) for row in tx.execute(wanted).mappings()]
 
 
