@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from netsched.conf import quotas
 from tests.cli.deployment import Deployment
 
 
@@ -19,6 +20,6 @@ def no_clouds(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture
 def deployment(tmp_path: Path) -> Iterator[Deployment]:
-    started = Deployment(tmp_path)
+    started = Deployment(tmp_path, quotas=quotas.DEFAULTS)
     yield started
     started.stop()

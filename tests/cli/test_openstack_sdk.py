@@ -153,3 +153,41 @@ def test_agents_zones_and_extensions(deployment: Deployment, sdk: Any) -> None:
     assert {one.alias for one in sdk.extensions()} >= {"router", "provider", "net-mtu-writable"}
     sdk.delete_agent(agent)
     assert {one["host"] for one in get(deployment, "agents")["agents"]} == {"node-2"}
+
+
+def test_what_lies_between_projects(deployment: Deployment, sdk: Any) -> None:
+    sdk.update_quota("alice", networks=7, ports=-1)
+    assert (get(deployment, "quotas/alice")["quota"]["network"], sdk.get_quota("alice").ports) == (7, -1)
+    assert sdk.get_quota("alice", details=True).networks["used"] == 0
+    sdk.delete_quota("alice")
+    scope = sdk.create_address_scope(name="site", ip_version=4)
+    pool = sdk.create_subnet_pool(name="blue", prefixes=["10.0.0.0/16"], address_scope_id=scope.id, min_prefixlen=20)
+    network = sdk.create_network(name="web", tags=["new"])
+    subnet = sdk.create_subnet(network_id=network.id, subnet_pool_id=pool.id, ip_version=4, prefix_length=24)
+    assert get(deployment, f"subnets/{subnet.id}")["subnet"]["cidr"] == subnet.cidr == "10.0.0.0/24"
+    assert get(deployment, f"networks/{network.id}")["network"]["ipv4_address_scope"] == scope.id
+    assert sdk.get_network_ip_availability(network.id).used_ips == 0
+    sdk.set_tags(network, ["blue", "green"])
+    assert [one.id for one in sdk.networks(tags=["blue", "green"])] == [network.id]
+    assert list(sdk.networks(not_any_tags=["blue"])) == []
+    grant = sdk.create_rbac_policy(
+        object_type="network", object_id=network.id, action="access_as_shared", target_project_id="bob"
+    )
+    assert sdk.find_rbac_policy(grant.id).target_project_id == "bob"
+    sdk.delete_rbac_policy(grant, ignore_missing=False)
+    group = sdk.create_security_group(name="web", stateful=False)
+    rule = sdk.create_security_group_rule(
+        security_group_id=group.id, direction="ingress", ethertype="IPv4", protocol="tcp", port_range_min=22,
+        port_range_max=22, remote_ip_prefix="192.0.2.0/24",
+    )  # fmt: skip
+    port = sdk.create_port(network_id=network.id, security_group_ids=[group.id])
+    assert [one.id for one in sdk.ports(security_group_ids=group.id)] == [port.id]
+    assert sdk.find_security_group_rule(rule.id).normalized_cidr == "192.0.2.0/24"
+    with pytest.raises(exceptions.ConflictException, match="in use"):
+        sdk.delete_security_group(group)
+    sdk.delete_port(port)
+    sdk.delete_security_group(group, ignore_missing=False)
+    sdk.delete_network(network)
+    sdk.delete_subnet_pool(pool, ignore_missing=False)
+    sdk.delete_address_scope(scope, ignore_missing=False)
+    assert get(deployment, "subnetpools")["subnetpools"] == []
