@@ -14,11 +14,21 @@ from collections.abc import Callable, Iterable, Sequence
 
 from netsched import errors
 from netsched.agents.base.driver import Content
-from netsched.agents.kernel import conntrack
+from netsched.agents.kernel import conntrack, nft
 from netsched.agents.l2 import firewall_table as table
 from netsched.agents.l2.audit import Audit
 from netsched.agents.l2.filtering import Filtered
-from netsched.agents.l2.group import ADDRESSES, MEMBERS, Addresses, Group, addresses_of, checked, group_of, set_name
+from netsched.agents.l2.group import (
+    ADDRESSES,
+    MEMBERS,
+    Addresses,
+    Group,
+    Network,
+    addresses_of,
+    checked,
+    group_of,
+    set_name,
+)
 from netsched.clock import Clock
 
 LOG = logging.getLogger(__name__)
@@ -237,21 +247,22 @@ class Firewall:
 
     def _change(self, make: Callable[[table.Edit], None]) -> bool:
         """All in one transaction, which nft applies as a whole or refuses. Did something cease to be allowed?"""
-        for last in (False, True):
-            edit = table.Edit(self._current())
-            make(edit)
-            edit.sweep()
-            if not edit.commands:
-                return False
+        try:
+            return self._transact(make)
+        except errors.NetschedError:  # somebody else may have changed it since it was read
+            return self._transact(make)
+
+    def _transact(self, make: Callable[[table.Edit], None]) -> bool:
+        edit = table.Edit(self._current())
+        make(edit)
+        edit.sweep()
+        if edit.commands:
             try:
-                table.nft.run("\n".join(edit.commands))
+                nft.run("\n".join(edit.commands))
             except errors.NetschedError:
-                self._tables = None  # somebody else changed it since it was read
-                if last:
-                    raise
-            else:
-                return edit.narrowed
-        raise AssertionError("not reached")
+                self._tables = None  # it went ahead of the kernel
+                raise
+        return edit.narrowed
 
 
 def _seat(edit: table.Edit, network_id: str, port: Filtered) -> bool:
@@ -308,7 +319,7 @@ def _addresses(scope_type: str, wanted: Content | None) -> Addresses | None:
     return None if wanted is None else addresses_of(wanted.get(_SETS[scope_type][1], {}).values())
 
 
-def _parts(scope_type: str, id_: str, addresses: Addresses) -> dict[str, frozenset]:
+def _parts(scope_type: str, id_: str, addresses: Addresses) -> dict[str, frozenset[Network]]:
     return {
         set_name(_SETS[scope_type][0], id_, version): frozenset(n for n in addresses.networks if n.version == version)
         for version in (4, 6)
