@@ -173,7 +173,7 @@ PORTS = [
     ({"mac_address": "01:00:5e:00:00:01"}, "mac_address"),
     ({"mac_address": "00:00:00:00:00:00"}, "mac_address"),
     ({"mac_address": "fa:16:3e:00:00:01\n"}, "mac_address"),
-    ({"mac_address": None}, "mac_address"),
+    ({"mac_address": ""}, "mac_address"),
     ({"device_id": "a\nb"}, "device_id"),
     ({"device_owner": "x" * 256}, "device_owner"),
     ({"binding:host_id": "a,b"}, "binding:host_id"),
