@@ -45,7 +45,9 @@ def test_every_reference_leads_somewhere(api: Api) -> None:
 
 def test_paths_are_not_swallowed_by_parameters(api: Api) -> None:
     for route in routes(api):
-        answer = api.ask("OPTIONS", route.path.format(id="x", alias="x", network_id="x", router_id="x", zone="x", tag="x"))
+        answer = api.ask(
+            "OPTIONS", route.path.format(id="x", alias="x", network_id="x", router_id="x", zone="x", tag="x")
+        )
         assert answer.status_int == 405
         assert route.method in answer.headers["Allow"]
 
