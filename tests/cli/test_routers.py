@@ -172,7 +172,9 @@ def test_why_a_port_was_not_plugged_and_what_it_may_send_from(edge: Deployment) 
     assert [pair["ip_address"] for pair in made["allowed_address_pairs"]] == ["10.1.0.200", "10.1.0.0/28"]
     assert "compute-7" in edge.run("port", "show", "vm-2", "-f", "value", "-c", "binding:vif_details").out
     assert edge.run("port", "set", "vm-2", "--host", "", "--no-allowed-address").code == 0
-    assert edge.run("port", "set", "vm-2", "--disable-port-security").code == 0
+    refused = edge.run("port", "set", "vm-2", "--disable-port-security")
+    assert refused.code == 1 and "until security group is removed" in refused.err
+    assert edge.run("port", "set", "vm-2", "--disable-port-security", "--no-security-group").code == 0
     shown = edge.run("port", "show", "vm-2", "-f", "json").json
     assert (shown["binding:vif_type"], shown["allowed_address_pairs"]) == ("unbound", [])
     assert shown["port_security_enabled"] is False
