@@ -1,4 +1,4 @@
-"""Does anything arrive here? A broker that was killed may come back with a queue that takes messages and gives none out.
+"""Does anything arrive here? A broker that was killed may come back with a queue that takes messages and keeps them.
 
 Whoever listens there cannot tell that from silence. But a server that answers a pull, whose answer comes by another
 queue, and no answer to any heartbeat for longer than the leases can only mean that: then another address is taken, and
