@@ -151,6 +151,7 @@ def test_brake(tmp_path: Path) -> None:
 def test_backlog_and_lag(tmp_path: Path) -> None:
     world = World(tmp_path)
     network = world.network()
+    world.port(network)  # the first of its project, with which its default security group comes
     world.run(3 * INTERVAL)
     assert Scrape(world).value("netsched_relay_unsent") == 0
     world.nodes[world.holders(network)[0]].kill()
@@ -158,7 +159,7 @@ def test_backlog_and_lag(tmp_path: Path) -> None:
         world.port(network)
     world.clock.advance(7.0)  # no worker has run: nothing is stamped
     found = Scrape(world)
-    assert found.value("netsched_relay_unstamped") == found.value("netsched_relay_unsent") == 4
+    assert found.value("netsched_relay_unstamped") == found.value("netsched_relay_unsent") == 8  # network and group
     assert found.value("netsched_relay_oldest_seconds") == 7.0
     assert found.value("netsched_delivery_behind") == 0
     world.servers[0].delivery.relay()
