@@ -226,6 +226,8 @@ def _set_ranges(tx: Transaction, pools: Mapping[str, Sequence[Range]]) -> None:
         pool: [] for pool in tx.execute(sa.select(segment_pool.c.pool).with_for_update()).scalars()
     }
     for row in tx.execute(sa.select(segment_range).order_by(segment_range.c.last)):
+        if row.pool not in known:
+            raise Repeat("another server has made this pool meanwhile")
         known[row.pool].append((row.first, row.last))
     unknown = [{"pool": pool, "changes": 0} for pool in pools if pool not in known]
     if unknown:

@@ -1,7 +1,7 @@
 """Thousands of requests made up from the published description, with a fixed seed: never a 5xx.
 
-First the boundaries of each attribute, then what chance makes of it. Where every change waits for it: the boundaries of
-what writes, a little of chance, and no sequences; that every operation succeeds for somebody is asked in the full run.
+The full run asks for the boundaries of each attribute, what chance makes of it, and sequences, in which every operation
+must succeed for somebody. Every change waits for a little of chance only.
 
 The engine's own verdicts on whether a request should have been accepted are not asked: what is valid depends on
 objects (a marker must exist) and on pairs of parameters (sort_key, sort_dir), which no schema can say.
@@ -34,7 +34,7 @@ from tests.size import FULL, choose
 
 SEED = 20261121
 
-EXAMPLES = choose(10, 100)
+EXAMPLES = choose(8, 100)
 AGENTS = choose(60, 120)  # half of them are deleted, and nothing here brings one back
 ZONE = "nova"  # the brake is on there
 CHECKS = ("not_a_server_error", "status_code_conformance", "response_schema_conformance", "content_type_conformance")
@@ -213,7 +213,7 @@ class Guide:
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("walk", WALKS)
+@pytest.mark.parametrize("walk", choose(["chance"], ["boundaries", "chance"]))
 def test_no_server_error_and_each_operation_succeeds(api: Api, walk: str, monkeypatch: pytest.MonkeyPatch) -> None:
     # Patched because there is no setting: after 100 requests the engine would go on to simplify those that succeeded,
     # which sends nothing new and takes twice the time of everything else.
@@ -227,8 +227,6 @@ def test_no_server_error_and_each_operation_succeeds(api: Api, walk: str, monkey
     schemathesis.openapi.format("cidr", _cidrs())
     config = SchemathesisConfig.from_dict(CONFIG | {"phases": WALKS[walk]})
     schema = schemathesis.openapi.from_wsgi("/v2.0/openapi.json", tally, config=config)
-    if walk == "boundaries" and not FULL:
-        schema = schema.include(method=["POST", "PUT"])
     guide = Guide(api)
 
     def before_call(context: Any, case: Any, kwargs: Any) -> None:

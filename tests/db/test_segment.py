@@ -288,6 +288,25 @@ def test_servers_that_start_together_fill_the_pools_once(database: Database) -> 
 # Starting
 
 
+@BOTH
+def test_a_server_that_starts_while_another_one_makes_the_first_pools(database: Database, database_url: str) -> None:
+    other, wanted = Database(database_url), ProviderSettings()
+    first_look: list[str] = []
+
+    def faster(conn: Any, cursor: Any, text: str, parameters: Any, context: Any, executemany: bool) -> None:
+        if "segment_pool" in text and not first_look:
+            first_look.append(text)
+            segment.configure(other, wanted)
+
+    sa.event.listen(database.engines[0], "after_cursor_execute", faster)
+    try:
+        segment.configure(database, wanted)
+    finally:
+        sa.event.remove(database.engines[0], "after_cursor_execute", faster)
+        other.dispose()
+    assert first_look and Site(database, *wanted.vni_ranges).create()[0] >= 1
+
+
 def test_nothing_is_written_when_nothing_changed(database: Database) -> None:
     site = Site(database, (1, 100), (200, 300), vlan_ranges={"b": ((1, 2),), "a": ((3, 4), (7, 9)), "c": ()})
     with counted(database) as sent:
