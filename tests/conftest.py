@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,36 @@ from netsched.db import schema
 from netsched.db.session import Database
 from tests.keystone import Keystone
 from tests.servers import MariaDB, PostgreSQL, RabbitMQ
+from tests.size import FULL
+
+# What makes the statements is tried on all three kinds of database always; in the short form what uses it is tried on
+# SQLite and one of the other two, which depends on the test's name.
+ON_TWO = ("api", "budgets", "services")
+SERVERS = ("mariadb", "postgresql")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave to the full run what every change need not wait for."""
+    if FULL:
+        return
+    left = [item for item in items if item.get_closest_marker("full") or _elsewhere(item)]
+    items[:] = [item for item in items if item not in set(left)]
+    config.hook.pytest_deselected(items=left)
+
+
+def _elsewhere(item: pytest.Item) -> bool:
+    """Is it the other server's turn?"""
+    assert isinstance(item, pytest.Function)
+    kind = item.callspec.params.get("database_url") if hasattr(item, "callspec") else None
+    if kind not in SERVERS or item.path.parent.name not in ON_TWO:
+        return False
+    if item.get_closest_marker("three") or _names_databases(item):
+        return False
+    return kind != SERVERS[zlib.crc32(item.originalname.encode()) % 2]
+
+
+def _names_databases(item: pytest.Item) -> bool:
+    return any("database_url" in str(mark.args[0]) for mark in item.iter_markers("parametrize"))
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from benchmarks import report
 from benchmarks.report import Result
 
@@ -29,6 +31,7 @@ def test_a_table_lines_up_and_begins_anew_with_other_columns() -> None:
     ]
 
 
+@pytest.mark.full
 def test_the_command_reports_what_it_found(tmp_path: Path) -> None:
     file = tmp_path / "figures.json"
     command = [sys.executable, "-m", "benchmarks", "--quick", "--only=delivery", "--database=sqlite", f"--json={file}"]

@@ -13,6 +13,8 @@ import pytest
 from netsched.db.session import Database
 from tests.api.ground import Api
 
+pytestmark = pytest.mark.three
+
 CLIENTS = 4
 ROUNDS = 2
 MAC = "fa:16:3e:00:00:01"

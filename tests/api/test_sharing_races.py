@@ -11,6 +11,8 @@ from netsched.db.session import Database
 from tests.api.ground import OTHER, TENANT, Api
 from tests.api.test_races import CLIENTS, ROUNDS, outcome, race
 
+pytestmark = pytest.mark.three
+
 SHARED, EXTERNAL = "access_as_shared", "access_as_external"
 
 

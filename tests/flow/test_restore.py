@@ -52,7 +52,7 @@ class Dump:
             subprocess.run(self._load, check=True, stdin=file, stdout=subprocess.DEVNULL, timeout=60)
 
 
-@pytest.fixture(params=["postgresql", "mariadb"])
+@pytest.fixture(params=["postgresql", pytest.param("mariadb", marks=pytest.mark.full)])
 def url(request: pytest.FixtureRequest) -> Iterator[str]:
     server: PostgreSQL | MariaDB = request.getfixturevalue(request.param)
     url = server.url()

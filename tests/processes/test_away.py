@@ -77,7 +77,7 @@ class Clients:
             assert not thread.is_alive()
 
 
-@pytest.mark.parametrize("kind", [PostgreSQL, MariaDB])
+@pytest.mark.parametrize("kind", [PostgreSQL, pytest.param(MariaDB, marks=pytest.mark.full)])
 def test_database_killed_under_load(tmp_path: Path, rabbitmq: RabbitMQ, kind: type[PostgreSQL] | type[MariaDB]) -> None:
     with kind(durable=True) as database, deployed(tmp_path, database.url(), rabbitmq) as deployment:
         deployment.start_server()
@@ -100,7 +100,7 @@ def test_database_killed_under_load(tmp_path: Path, rabbitmq: RabbitMQ, kind: ty
         assert stored <= {*clients.acknowledged, *clients.unknown}
 
 
-@pytest.mark.parametrize("concurrency", ["threading", "eventlet"])
+@pytest.mark.parametrize("concurrency", ["threading", pytest.param("eventlet", marks=pytest.mark.full)])
 def test_probes_while_the_database_hangs(tmp_path: Path, rabbitmq: RabbitMQ, concurrency: str) -> None:
     """More requests hang with it than there are threads; who asks how the server is has an answer all the same."""
     with (

@@ -104,6 +104,7 @@ def test_a_router_and_what_hangs_on_it_move_with_the_agents_death(deployment: De
     assert site.holders() == [after] and site.status("port", port) == "ACTIVE"
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("deployment", ["mariadb"], indirect=True)
 def test_a_server_that_dies_amid_changes_loses_none(deployment: Deployment) -> None:
     """What clients got answered, and what was committed without an answer, is in force in the end."""

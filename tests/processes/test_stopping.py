@@ -132,7 +132,7 @@ def test_readiness_ends_first(tmp_path: Path, postgresql: PostgreSQL, rabbitmq: 
         assert time.monotonic() - began >= 3.0
 
 
-@pytest.mark.parametrize("kind", ["threading", "two eventlet processes"])
+@pytest.mark.parametrize("kind", ["threading", pytest.param("two eventlet processes", marks=pytest.mark.full)])
 def test_none_is_lost_under_load(tmp_path: Path, postgresql: PostgreSQL, rabbitmq: RabbitMQ, kind: str) -> None:
     """Clients that keep their connections and never pause: each request is answered, or was never taken."""
     with deployed(tmp_path, postgresql.url(), rabbitmq, **KINDS[kind]) as deployment:

@@ -60,12 +60,14 @@ def test_workers_apart_with_mariadb(tmp_path: Path, mariadb: MariaDB, rabbitmq: 
         a_network_moves(deployment)
 
 
+@pytest.mark.full
 def test_two_eventlet_processes(tmp_path: Path, postgresql: PostgreSQL, rabbitmq: RabbitMQ) -> None:
     with deployed(tmp_path, postgresql.url(), rabbitmq, concurrency="eventlet", processes=2) as deployment:
         deployment.start_server()
         a_network_moves(deployment)
 
 
+@pytest.mark.full
 def test_a_killed_server_loses_no_change(tmp_path: Path, postgresql: PostgreSQL, rabbitmq: RabbitMQ) -> None:
     with deployed(tmp_path, postgresql.url(), rabbitmq) as deployment:
         deployment.start_server()

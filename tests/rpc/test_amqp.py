@@ -196,6 +196,7 @@ def _call_once(agent: amqp.AmqpTransport) -> None:
         agent.call(SERVER, "echo", {}, 5)
 
 
+@pytest.mark.full
 def test_the_broker_is_away_at_the_start(rabbitmq: RabbitMQ, url: str) -> None:
     rabbitmq.stop()
     server, agent = open_amqp(url), open_amqp(url)
@@ -216,6 +217,7 @@ def test_the_broker_is_away_at_the_start(rabbitmq: RabbitMQ, url: str) -> None:
         closing()
 
 
+@pytest.mark.full
 def test_a_refused_login_is_unavailable_until_it_is_allowed(rabbitmq: RabbitMQ, url: str) -> None:
     name, vhost = f"agent{uuid.uuid4().hex[:8]}", url.rsplit("/", 1)[1]
     agent = open_amqp(url.replace("guest:guest@", f"{name}:hunter2@"))
@@ -232,6 +234,7 @@ def test_a_refused_login_is_unavailable_until_it_is_allowed(rabbitmq: RabbitMQ, 
     agent.close()
 
 
+@pytest.mark.full
 def test_the_broker_closes_all_connections(rabbitmq: RabbitMQ, url: str) -> None:
     server, agent = open_amqp(url), open_amqp(url)
     receiver = Receiver()

@@ -32,6 +32,7 @@ def outcomes(work: Callable[[], Any], times: int) -> list[str]:
         return list(pool.map(once, range(times)))
 
 
+@pytest.mark.three
 def test_twenty_at_once_at_a_limit_of_ten_are_ten(database: Database) -> None:
     cloud = Cloud(database, {"network": LIMIT})
     found = outcomes(lambda: cloud.networks.create(TENANT, [{}]), 20)
@@ -40,6 +41,7 @@ def test_twenty_at_once_at_a_limit_of_ten_are_ten(database: Database) -> None:
     assert len(cloud.networks.list(ADMIN, Query())) == LIMIT
 
 
+@pytest.mark.three
 def test_many_in_one_request_are_all_or_nothing_at_once_too(database: Database) -> None:
     cloud = Cloud(database, {"network": -1, "port": LIMIT})
     network_id = cloud.network(TENANT)

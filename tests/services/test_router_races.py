@@ -11,6 +11,8 @@ from tests.cloud import ADMIN, TENANT, ips
 from tests.land import Land
 from tests.services.test_port import race
 
+pytestmark = pytest.mark.three
+
 ROUNDS = 5
 
 
