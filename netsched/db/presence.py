@@ -62,6 +62,11 @@ def restore(tx: Transaction, agents: Mapping[str, str]) -> None:
 
     Three statements, and two more for what they lack and what they hold in vain.
     """
+    # What they hold is read first: what somebody else grants meanwhile is not among it, and thus not taken for vain.
+    table = interest.interest
+    own = (table.c.agent_id.in_(sorted(agents)), table.c.cause == CAUSE, table.c.state == interest.HELD)
+    rows = tx.execute(sa.select(table.c.agent_id, table.c.scope, table.c.epoch).where(*own))
+    held = {(row.agent_id, row.scope): row.epoch for row in rows}
     by_host = {host: agent_id for agent_id, host in agents.items()}
     order = (presence.c.network_id, presence.c.host)
     here = presence.c.host.in_(sorted(by_host))
@@ -69,10 +74,6 @@ def restore(tx: Transaction, agents: Mapping[str, str]) -> None:
     wanted = {(by_host[row.host], scope.key("network", row.network_id)): row.epoch for row in rows}
     for key, host, epoch in group_presence.on_hosts(tx, by_host):
         wanted[by_host[host], key] = epoch
-    table = interest.interest
-    own = (table.c.agent_id.in_(sorted(agents)), table.c.cause == CAUSE, table.c.state == interest.HELD)
-    rows = tx.execute(sa.select(table.c.agent_id, table.c.scope, table.c.epoch).where(*own))
-    held = {(row.agent_id, row.scope): row.epoch for row in rows}
     grant(tx, [(*key, epoch) for key, epoch in wanted.items() if held.get(key) != epoch], [])
     interest.release(tx, [key for key in held if key not in wanted])
 

@@ -513,3 +513,26 @@ def test_whatever_races_the_books_are_right(land: Land) -> None:
         for done in [pool.submit(work) for work in works]:
             done.result()
     land.check()
+
+
+@pytest.mark.parametrize("database_url", ["postgresql", "mariadb"], indirect=True)
+def test_what_comes_while_an_agents_books_are_read_stays_its_own(database: Database, database_url: str) -> None:
+    """Somebody binds a first port of a network to the host after its ports were looked at."""
+    land = Land(database)
+    agent_id, network_id = land.l2("h1"), land.network()
+    other = Database(database_url)
+    elsewhere: list[Object] = []
+
+    def faster(conn: Any, cursor: Any, text: str, parameters: Any, context: Any, executemany: bool) -> None:
+        if "FROM presence" in text and not elsewhere:
+            elsewhere.append({})
+            elsewhere.append(Land(other).on(network_id, "h1"))
+
+    sa.event.listen(database.engines[0], "after_cursor_execute", faster)
+    try:
+        land.announce(agent_id)
+    finally:
+        sa.event.remove(database.engines[0], "after_cursor_execute", faster)
+        other.dispose()
+    held = land.rows(sa.select(interest.c.state).where(interest.c.scope == f"network/{network_id}"))
+    assert [row.state for row in held] == ["held"] and len(elsewhere) == 2
