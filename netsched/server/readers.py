@@ -8,7 +8,7 @@ from netsched.db import network as network_table
 from netsched.db import port as port_table
 from netsched.db import router as router_table
 from netsched.db import subnet as subnet_table
-from netsched.server.services.reading import Borrowed, Owned, Reader, Shared
+from netsched.server.services.reading import Borrowed, Owned, Reader
 
 
 def readers() -> dict[tuple[str, str], Reader]:
@@ -25,12 +25,14 @@ def readers() -> dict[tuple[str, str], Reader]:
         ("router", "network"): Borrowed(router_scope.networks_in, hidden=of_network),
         ("router", "subnet"): Borrowed(router_scope.subnets_in, hidden=of_subnet),
         ("router", "floatingip"): Owned(
-            floatingip_table.by_ids, floatingip_table.in_routers, lambda one: one["router_id"], hidden=("status",)
+            floatingip_table.by_ids, floatingip_table.in_routers, lambda one: (one["router_id"],), hidden=("status",)
         ),
-        ("router", "port"): Owned(port_table.by_ids, router_scope.ports_in, port_table.router_of, of_port),
+        ("router", "port"): Owned(
+            port_table.by_ids, router_scope.ports_in, lambda one: (port_table.router_of(one),), of_port
+        ),
         ("security_group", "security_group"): Owned(security_group.by_ids, security_group.in_groups),
         ("security_group", "security_group_rule"): Owned(security_group.rules_by_ids, security_group.rules_of),
-        ("security_group_members", "security_group_member"): Shared(
+        ("security_group_members", "security_group_member"): Owned(
             security_group_member.by_ids,
             security_group_member.in_groups,
             security_group_member.groups_of,

@@ -33,14 +33,14 @@ class Reader(Protocol):
 
 @dataclass(frozen=True)
 class Owned:
-    """Objects that say themselves to which scope they belong, by `owner`; None: for ever to the one they are told in.
+    """Objects that say themselves in which scopes they are, by `scopes`; None: for ever in the one they are told in.
 
     `hidden`: attributes that agents do not get.
     """
 
     by_ids: ByIds
     in_scopes: InScopes
-    owner: Callable[[Object], str | None] | None = None
+    scopes: Callable[[Object], Collection[str | None]] | None = None
     hidden: tuple[str, ...] = ()
 
     def whole(self, connection: Any, scope_ids: Sequence[str]) -> dict[str, list[Object]]:
@@ -53,7 +53,7 @@ class Owned:
             scope_id: {
                 id_: _without(found[id_], self.hidden)
                 for id_ in ids
-                if id_ in found and (self.owner is None or self.owner(found[id_]) == scope_id)
+                if id_ in found and (self.scopes is None or scope_id in self.scopes(found[id_]))
             }
             for scope_id, ids in wanted.items()
         }
@@ -74,31 +74,6 @@ class Borrowed:
         found = self.whole(connection, sorted(wanted))
         return {
             scope_id: {one["id"]: one for one in found.get(scope_id, ()) if one["id"] in ids}
-            for scope_id, ids in wanted.items()
-        }
-
-
-@dataclass(frozen=True)
-class Shared:
-    """Objects that are in several scopes at once and name them, by `scopes`. `hidden` as in Owned."""
-
-    by_ids: ByIds
-    in_scopes: InScopes
-    scopes: Callable[[Object], Collection[str]]
-    hidden: tuple[str, ...] = ()
-
-    def whole(self, connection: Any, scope_ids: Sequence[str]) -> dict[str, list[Object]]:
-        found = self.in_scopes(connection, scope_ids)
-        return {scope_id: [_without(one, self.hidden) for one in some] for scope_id, some in found.items()}
-
-    def some(self, connection: Any, wanted: Mapping[str, Collection[str]]) -> dict[str, dict[str, Object]]:
-        found = self.by_ids(connection, sorted({id_ for ids in wanted.values() for id_ in ids}))
-        return {
-            scope_id: {
-                id_: _without(found[id_], self.hidden)
-                for id_ in ids
-                if id_ in found and scope_id in self.scopes(found[id_])
-            }
             for scope_id, ids in wanted.items()
         }
 
