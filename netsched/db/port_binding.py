@@ -15,12 +15,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from netsched.db import base, group_presence, presence, query, security_group_use
-from netsched.db.agent import agent, agent_beat, judged
+from netsched.db.agent import DUE, agent, agent_beat, judged
 from netsched.db.group_presence import Presence, References
 from netsched.db.network import network
 from netsched.db.port import note, port
 from netsched.db.transaction import Repeat, Transaction
-from netsched.model import kinds, segment
+from netsched.model import kinds, liveness, segment
 from netsched.model import port_binding as model
 from netsched.model.port_binding import L2Agent, Plug
 
@@ -28,7 +28,8 @@ UNWIRED: dict[str, Any] = {"wired": False, "status": "DOWN"}
 
 
 def prepare(tx: Transaction, rows: Iterable[dict[str, Any]], reaches: Mapping[str, str | None]) -> None:
-    """Decide how new rows of `port` that have a host are plugged, before they are written; one statement, if any has.
+    """Decide how new rows of `port` that have a host are plugged, before they are written; one statement, if any has,
+    and one more where an L2 agent is dead.
 
     `reaches`: the segment of each network, in the words of model/segment.py.
     """
@@ -38,6 +39,7 @@ def prepare(tx: Transaction, rows: Iterable[dict[str, Any]], reaches: Mapping[st
         host = row["binding_host_id"]
         plug = model.decide(host, row["binding_vnic_type"], reaches[row["network_id"]], agents.get(host))
         row |= {"binding_vif_type": plug.vif_type, "binding_vif_details": plug.details}
+    _look_again(tx, agents, {row["binding_host_id"] for row in placed if row["binding_vif_type"] == model.FAILED})
 
 
 def arrive(tx: Transaction, rows: Iterable[Mapping[str, Any]], references: Mapping[str, References]) -> None:
@@ -78,6 +80,7 @@ def _replug(
     old = _as_row(before)
     agents = l2_agents(tx.connection, [host] if host else [])
     plug = model.decide(host, vnic_type, reach, agents.get(host), _there(old, host))
+    _look_again(tx, agents, [host] if plug.vif_type == model.FAILED else [])
     placed = {"binding_host_id": host, "binding_vnic_type": vnic_type, **_columns(plug)}
     new = old | placed
     _count(tx, [(old, -1), ({**grouped, **placed}, 1)])
@@ -89,7 +92,7 @@ def move(tx: Transaction, hosts: Mapping[str, str]) -> set[str]:
     """Put each port (by id) on its host ("": none) and decide anew how it is plugged there; the ids that exist.
 
     A port whose host stays is decided anew as well. Those that changed get a revision and are told. Two statements up
-    to 1,000 ports while there are no L2 agents, else six at most. Raises Repeat when others have moved one.
+    to 1,000 ports while there are no L2 agents, else seven at most. Raises Repeat when others have moved one.
     """
     found: set[str] = set()
     for batch in query.batches(sorted(hosts)):
@@ -125,6 +128,7 @@ def _move(tx: Transaction, where: sa.ColumnElement[bool], host_of: Callable[[Map
             row["binding_vif_details"],
         ):
             changes.append(_Change(row, host, plug))
+    _look_again(tx, agents, {one.host for one in changes if one.plug.vif_type == model.FAILED})
     for batch in query.batches(changes):
         _write(tx, batch)
     if changes:
@@ -213,6 +217,17 @@ def l2_agents(connection: sa.Connection, hosts: Collection[str]) -> dict[str, L2
                 row.configurations.get("tunneling_ip"),
             )
     return found
+
+
+def _look_again(tx: Transaction, agents: Mapping[str, L2Agent], hosts: Collection[str]) -> None:
+    """Ports on these hosts could not be bound: where their L2 agent is dead, they are looked at again.
+
+    The agent's return marks it as well, but a beat that is being written while this transaction reads has its server
+    see an agent that never was dead.
+    """
+    dead = sorted(host for host in hosts if host in agents and agents[host].state is liveness.State.DEAD)
+    if dead:
+        tx.execute(sa.update(agent).where(agent.c.agent_type == kinds.L2_AGENT, agent.c.host.in_(dead)).values(DUE))
 
 
 def _reaches(tx: Transaction, network_ids: Collection[str]) -> dict[str, str | None]:

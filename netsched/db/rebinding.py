@@ -3,9 +3,9 @@
 Ports that waited for the L2 agent of their host are bound; those whose network it reaches no more are refused, with the
 reason. Routers leave an L3 agent that does not reach their gateways any more.
 
-Such an agent is marked (`ports_due_at`), so work is in proportion to what happened and an idle round costs one
-statement. It is looked at twice: a port that was written while the agent was, by a transaction that could not see it
-yet, is found the second time.
+Such an agent is marked (`ports_due_at`), by its beats and by whoever found it dead, so work is in proportion to what
+happened and an idle round costs one statement. It is looked at twice: a port that was written while the agent was, by a
+transaction that could not see it yet, is found the second time.
 """
 
 from __future__ import annotations

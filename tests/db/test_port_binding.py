@@ -447,6 +447,25 @@ def test_an_agent_that_reaches_less_than_before_loses_ports_with_the_reason(land
     land.check()
 
 
+@pytest.mark.parametrize("come", ["new", "put", "moved"])
+def test_a_port_that_found_the_agent_dead_is_bound_though_no_beat_says_that_it_was(land: Land, come: str) -> None:
+    """A beat that is being written while the port is: its server saw the agent alive before, and alive after."""
+    agent_id, network_id = land.l2("h1"), land.network()
+    made = land.on(network_id, "") if come != "new" else {}
+    land.world.silent(agent_id)
+    if come == "new":
+        made = land.on(network_id, "h1")
+    elif come == "put":
+        land.host(made, "h1")
+    else:
+        land.database.write(lambda tx: port_binding.move(tx, {made["id"]: "h1"}))
+    assert land.read_port(made)["binding:vif_type"] == "binding_failed"
+    land.world.beat(agent_id)
+    rebinding.reconcile(land.database)
+    assert land.read_port(made)["binding:vif_type"] == "bridge"
+    land.check()
+
+
 # Races
 
 
