@@ -16,7 +16,7 @@ from netsched.db import base, query
 from netsched.db.binding import binding
 from netsched.db.port import port
 from netsched.db.query import Fields
-from netsched.db.transaction import Transaction
+from netsched.db.transaction import Repeat, Transaction
 from netsched.model import scope
 from netsched.model.query import Query
 
@@ -186,6 +186,20 @@ def remove(tx: Transaction, floatingip_id: str, if_match: int | None, visible_to
     tx.execute(sa.delete(floatingip).where(floatingip.c.id == floatingip_id))
     note(tx, floatingip_id, "delete", row.router_id)
     return str(row.floating_port_id)
+
+
+def remove_unassociated(tx: Transaction, network_id: str) -> list[str]:
+    """Delete those of an external network that stand for nothing, whoever's they are; the ids of the ports that hold
+    their addresses, which are left to the caller. No agent knows of them.
+    """
+    loose = (floatingip.c.floating_network_id == network_id, floatingip.c.port_id.is_(None))
+    columns = (floatingip.c.id, floatingip.c.floating_port_id)
+    rows = tx.execute(sa.select(*columns).where(*loose).order_by(floatingip.c.id).with_for_update()).all()
+    for batch in query.batches(row.id for row in rows):
+        gone = tx.execute(sa.delete(floatingip).where(floatingip.c.id.in_(batch), *loose)).rowcount
+        if gone != len(batch):
+            raise Repeat("a floating IP has just been associated")
+    return [row.floating_port_id for row in rows]
 
 
 def dissociate(tx: Transaction, port_ids: Collection[str], addresses: Collection[str] | None = None) -> None:

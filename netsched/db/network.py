@@ -72,6 +72,12 @@ def seen_by(project_id: str) -> sa.Select[Any]:
     return _any_of(own, *map(_to_all, TO_ALL), granted)
 
 
+def shared_with(project_id: str | None) -> sa.Select[Any]:
+    """The ids of the networks of which `shared` is told to this reader."""
+    granted = [rbac.held(TYPE, rbac.SHARED, project_id)] if project_id is not None else []
+    return _any_of(_to_all("shared"), *granted)
+
+
 def outside_of(project_id: str | None) -> sa.Select[Any]:
     """The ids of the networks that are external for a project, or its own and external for somebody; None: of all."""
     held = rbac.held(TYPE, rbac.EXTERNAL, project_id)
@@ -138,8 +144,7 @@ FIELDS = Fields(
 
 def _fields(reader: str | None) -> Fields:
     """What is granted to a reader is no column."""
-    shared = [_to_all("shared")] + ([rbac.held(TYPE, rbac.SHARED, reader)] if reader is not None else [])
-    derived = {"shared": _any_of(*shared), "router:external": outside_of(None)}
+    derived = {"shared": shared_with(reader), "router:external": outside_of(None)}
     named = {name: _either(name, ids) for name, ids in derived.items()}
     return replace(FIELDS, conditions={**FIELDS.conditions, **named})
 

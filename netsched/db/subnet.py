@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
 
 from netsched import errors
 from netsched.db import address, base, query
-from netsched.db.network import hold_shared, is_external, is_open, is_shared, network, seen_by
+from netsched.db.network import hold_shared, is_external, is_open, is_shared, network, seen_by, shared_with
 from netsched.db.query import Fields
 from netsched.db.transaction import Repeat, Transaction
 from netsched.model import addressing, scope, segment
@@ -58,9 +58,10 @@ def visible(project_id: str | None) -> sa.ColumnElement[bool] | None:
     return subnet.c.id.in_(sa.select(sa.union(own, on_seen).subquery().c.id))
 
 
-def _on_external(values: query.Values) -> query.Condition:
-    external = subnet.c.network_id.in_(sa.select(network.c.id).where(is_external()))
-    return sa.or_(sa.false(), *[external if value else sa.not_(external) for value in set(values)])
+def _on_one_of(network_ids: sa.Select[Any]) -> Callable[[query.Values], query.Condition]:
+    """A filter: the subnets of these networks for true, the others for false."""
+    there = subnet.c.network_id.in_(network_ids)
+    return lambda values: sa.or_(sa.false(), *[there if value else sa.not_(there) for value in set(values)])
 
 
 _JSON = ("allocation_pools", "dns_nameservers", "host_routes", "service_types")
@@ -69,7 +70,7 @@ FIELDS = Fields(
     columns=query.standard_fields(subnet) | {name: subnet.c[name] for name in _PLAIN if name not in _JSON},
     conditions={
         **{name: query.json_holds(subnet.c[name]) for name in (*_JSON, "tags")},
-        "router:external": _on_external,
+        "router:external": _on_one_of(sa.select(network.c.id).where(is_external())),
     },
 )
 _WITH_NETWORK = sa.select(subnet, sa.case((is_external(), 1), else_=0).label("network_external_")).join(
@@ -188,7 +189,9 @@ def _object(row: query.Row) -> dict[str, Any]:
 
 def list_(connection: sa.Connection, asked: Query) -> list[dict[str, Any]]:
     """The subnets of one page; one statement, or two with a marker."""
-    page = query.page(connection, FIELDS, asked, visible(asked.visible_to)).subquery()
+    shared = {"shared": _on_one_of(shared_with(asked.visible_to))}
+    fields = replace(FIELDS, conditions={**FIELDS.conditions, **shared})
+    page = query.page(connection, fields, asked, visible(asked.visible_to)).subquery()
     statement = _WITH_NETWORK.join(page, page.c.id == subnet.c.id).order_by(*query.order(FIELDS, asked))
     return query.turned([_object(row) for row in connection.execute(statement).mappings()], asked)
 

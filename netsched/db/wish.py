@@ -82,6 +82,13 @@ def for_change(
     return Change((*kept, *kept_too, *stay), tuple(wishes), (*left, *(automatic if new_mac else ())))
 
 
+def differs(before: Sequence[FixedIp], wanted: Sequence[FixedIp]) -> bool:
+    """Would a port that has `before` get or lose an address by `wanted`?"""
+    left = [*before]
+    new = [_matched([ip for ip in wanted if ("ip_address" in ip) is exact], left)[1] for exact in (True, False)]
+    return bool(left or any(new))
+
+
 def _for_owner(owner: Owner, network: Surroundings, needed: bool) -> Surroundings:
     """The network with no more than the subnets that serve ports of this owner."""
     if not any(one["service_types"] for one in network.subnets):

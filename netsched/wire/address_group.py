@@ -27,9 +27,21 @@ def _cidr(value: Any) -> str:
     raise ValueError(f"{types.shown(value)} is not a valid IP address or IP subnet")
 
 
+def _with_length(value: Any) -> str:
+    """As the incumbent has it: in a new group an address says how many it stands for, later it need not."""
+    network = _cidr(value)
+    if "/" not in value:
+        raise ValueError(f"{types.shown(value)} isn't a recognized IP subnet cidr, '{network}' is recommended")
+    return network
+
+
 _CIDRS = {"anyOf": [{"type": "string", "format": "ipv4"}, {"type": "string", "format": "ipv6"}]}
 Addresses = Annotated[
     list[Annotated[str, BeforeValidator(_cidr), WithJsonSchema(_CIDRS)]], Field(max_length=MAX_ADDRESSES)
+]
+NewAddresses = Annotated[
+    list[Annotated[str, BeforeValidator(_with_length), WithJsonSchema({"type": "string", "format": "cidr"})]],
+    Field(max_length=MAX_ADDRESSES),
 ]
 
 
@@ -41,7 +53,7 @@ class AddressGroup(Resource):
     description: Annotated[types.Prose, WRITABLE] = ""
     project_id: Annotated[types.Line, Attr(post=True)]
     tenant_id: Annotated[types.Line, Attr(post=True)]
-    addresses: Annotated[Addresses, Attr(post=True, sort=False)] = []
+    addresses: Annotated[NewAddresses, Attr(post=True, sort=False)] = []
     shared: Annotated[types.Boolean, Attr(post=True, sort=False)] = False
     created_at: Annotated[types.Time, READ_ONLY]
     updated_at: Annotated[types.Time, READ_ONLY]

@@ -119,15 +119,15 @@ class SecurityGroupRule(Resource):
     description: Annotated[types.Prose, WRITABLE] = ""
     project_id: Annotated[types.Line, POSTED]
     tenant_id: Annotated[types.Line, POSTED]
-    security_group_id: Annotated[types.Uuid, Attr(post=True, required=True)]
+    security_group_id: Annotated[types.Reference, Attr(post=True, required=True)]
     direction: Annotated[Direction, Attr(post=True, required=True)]
     ethertype: Annotated[Ethertype, POSTED] = security_rule.IPV4
     protocol: Annotated[Protocol, POSTED] = None
     port_range_min: Annotated[Port, POSTED] = None
     port_range_max: Annotated[Port, POSTED] = None
     remote_ip_prefix: Annotated[Prefix, POSTED] = None
-    remote_group_id: Annotated[types.Uuid | None, POSTED] = None
-    remote_address_group_id: Annotated[types.Uuid | None, POSTED] = None
+    remote_group_id: Annotated[types.Reference | None, POSTED] = None
+    remote_address_group_id: Annotated[types.Reference | None, POSTED] = None
     normalized_cidr: Annotated[types.Text | None, READ_ONLY]
     belongs_to_default_sg: Annotated[types.Boolean, UNSORTED]
     created_at: Annotated[types.Time, READ_ONLY]

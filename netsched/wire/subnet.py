@@ -71,6 +71,7 @@ class Subnet(Resource):
     enable_dhcp: Annotated[types.Boolean, WRITABLE] = True
     ipv6_ra_mode: Annotated[types.Ipv6Mode | None, Attr(post=True)] = None
     ipv6_address_mode: Annotated[types.Ipv6Mode | None, Attr(post=True)] = None
+    shared: Annotated[types.Boolean, Attr(sort=False)]  # its network's; asked for in lists, and not shown
     router_external: Annotated[types.Boolean, Attr(sort=False, name="router:external")]
     service_types: Annotated[
         list[types.Line],

@@ -106,6 +106,17 @@ def uuid_(value: Any) -> str:
     raise ValueError(f"{shown(value)} is not a valid UUID")
 
 
+def reference(value: Any) -> str:
+    """For ids that the incumbent takes as any text: what is not a UUID names nothing that is there."""
+    text = line(value)
+    if not text:
+        raise ValueError("it is empty")
+    try:
+        return uuid_(text)
+    except ValueError:
+        return text
+
+
 def is_uuid(value: str) -> bool:
     return _UUID.fullmatch(value) is not None
 
@@ -215,6 +226,11 @@ Zone = Annotated[
     WithJsonSchema({"type": "string", "minLength": 1, "maxLength": LONG, "pattern": "^[A-Za-z0-9_.:@ -]+$"}),
 ]
 Uuid = Annotated[str, BeforeValidator(uuid_), WithJsonSchema({"type": "string", "format": "uuid"})]
+Reference = Annotated[
+    str,
+    BeforeValidator(reference),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": LONG, "pattern": _LINE}),
+]
 Ip = Annotated[
     str,
     BeforeValidator(ip),

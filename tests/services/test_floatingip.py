@@ -307,11 +307,20 @@ def test_an_address_that_leaves_its_port_leaves_its_floating_ip(land: Land) -> N
     assert (went["port_id"], went["router_id"], went["revision_number"]) == (None, None, 1)
 
 
-def test_a_network_keeps_its_floating_ips(small: Land) -> None:
-    outside = small.external("203.0.113.0/24")
-    small.floating(outside)
-    with pytest.raises(errors.NetworkInUse, match="1 of network:floatingip"):
-        small.networks.delete(ADMIN, outside, None)
+def test_a_network_takes_floating_ips_along_that_stand_for_nothing(land: Land) -> None:
+    outside, inside = land.external("203.0.113.0/24"), land.inside("10.0.0.0/24")
+    router_id = land.router(outside, inside)
+    port = land.port(inside["network_id"], TENANT)
+    loose = [land.floating(outside)["id"] for _ in range(2)]
+    used = land.floating(outside, port_id=port["id"])
+    with pytest.raises(errors.NetworkInUse, match="1 of network:floatingip, 1 of network:router_gateway"):
+        land.networks.delete(ADMIN, outside, None)
+    assert {one["id"] for one in land.floatingips.list(TENANT, Query())} == {used["id"], *loose}
+    land.floatingips.update(TENANT, used["id"], {"port_id": None}, None)
+    land.routers.update(TENANT, router_id, {"external_gateway_info": None}, None)
+    land.networks.delete(ADMIN, outside, None)
+    assert land.floatingips.list(TENANT, Query()) == []
+    assert [one for one in land.all_ports() if one["network_id"] == outside] == []
 
 
 def test_what_others_have(small: Land) -> None:

@@ -413,6 +413,11 @@ def test_the_port_api_leaves_ports_of_routers_alone(small: Land) -> None:
             with pytest.raises(errors.L3PortUnchangeable, match=next(iter(change))):
                 small.ports.update(ADMIN, port["id"], change, None)
         same = {name: port[name] for name in ("fixed_ips", "device_id", "device_owner", "mac_address")}
+        its_subnets = [{"subnet_id": ip["subnet_id"]} for ip in port["fixed_ips"]]
+        kept = small.ports.update(ADMIN, port["id"], {"fixed_ips": its_subnets}, None)
+        assert kept["fixed_ips"] == port["fixed_ips"]
+        with pytest.raises(errors.L3PortUnchangeable, match="fixed_ips"):
+            small.ports.update(ADMIN, port["id"], {"fixed_ips": [*its_subnets, *its_subnets]}, None)
         assert small.ports.update(ADMIN, port["id"], {**same, "name": "renamed"}, None)["name"] == "renamed"
     (router_id,) = (port["device_id"] for port in owned if port["device_owner"] == "network:router_gateway")
     stray = small.port(subnet["network_id"])

@@ -31,8 +31,9 @@ class FloatingIPService:
     def create(self, principal: Principal, bodies: Objects) -> Objects:
         """Take an address for each, and give it to a fixed address where one is named.
 
-        Raises BadRequest for a network that is not external or has no IPv4 subnet, what `port_change.insert_many`
-        raises of addresses, and what `association.resolve` raises.
+        Raises BadRequest for a network that is not external or has no IPv4 subnet, NetworkNotFound for one that is
+        external only for others, what `port_change.insert_many` raises of addresses, and what `association.resolve`
+        raises.
         """
         for body in bodies:
             _check_fixed(body)
@@ -43,8 +44,7 @@ class FloatingIPService:
             network.lock(tx, outside)  # nobody makes one of them internal meanwhile
             around = subnet.surroundings(tx, outside, principal.sees)
             wanted = [{"project_id": principal.project_id, **body, "id": str(uuid.uuid4())} for body in bodies]
-            seen = {key: one for key, one in around.items() if one.visible_to(principal.sees)}
-            ports = [_port(body, seen.get(body["floating_network_id"])) for body in wanted]
+            ports = [_port(body, around.get(body["floating_network_id"]), principal.sees) for body in wanted]
             held = port_change.insert_many(tx, ports, mac_base=self._mac_base)
             rows = [_row(tx, body, port) for body, port in zip(wanted, held, strict=True)]
             reached = [row for row, body in zip(rows, wanted, strict=True) if body.get("port_id")]
@@ -108,11 +108,13 @@ def _check_fixed(body: Object) -> None:
         raise _refused("fixed_ip_address cannot be specified without a port_id")
 
 
-def _port(body: Object, around: Surroundings | None) -> Object:
+def _port(body: Object, around: Surroundings | None, reader: str | None) -> Object:
     """The port that is to hold the address."""
     network_id, subnet_id, address = (body.get(n) for n in ("floating_network_id", "subnet_id", "floating_ip_address"))
     if around is None or not around.external:
         raise _refused(f"Network {network_id} is not a valid external network")
+    if not around.visible_to(reader):
+        raise errors.NetworkNotFound(id=network_id)
     subnet_ids = [one["id"] for one in around.subnets if one["ip_version"] == 4]
     if not subnet_ids:
         raise _refused(f"Network {network_id} does not contain any IPv4 subnet")

@@ -7,10 +7,23 @@ from dataclasses import replace
 from typing import Any
 
 from netsched import errors
-from netsched.db import address, attached, binding, network, rbac, rbac_use, router_scope, segment, subnet
+from netsched.db import (
+    address,
+    attached,
+    binding,
+    floatingip,
+    network,
+    port_change,
+    rbac,
+    rbac_use,
+    router_scope,
+    segment,
+    subnet,
+)
 from netsched.db.port import DHCP_OWNER
 from netsched.db.session import Database
 from netsched.db.transaction import Transaction
+from netsched.model.addressing import FLOATINGIP_OWNER
 from netsched.model.principal import Principal
 from netsched.model.provider import ProviderSettings
 from netsched.model.query import Query
@@ -74,7 +87,7 @@ class NetworkService:
         return changes | {"mtu": self._provider.chosen_mtu(before["provider:network_type"] or "", changes["mtu"])}
 
     def delete(self, principal: Principal, id: str, if_match: int | None) -> None:
-        """Delete the network with its subnets and the service's own ports.
+        """Delete the network with its subnets, the service's own ports and floating IPs that stand for nothing.
 
         Raises NetworkNotFound, RevisionNumberConstraintFailed, NetworkInUse.
         """
@@ -87,6 +100,9 @@ class NetworkService:
             address.lock(tx, [other["id"] for other in around.subnets])
             network.claim(tx, id, if_match)
             ports = attached.on_network(tx, id, LOOKED_AT)
+            if any(owner == FLOATINGIP_OWNER for _, owner, _ in ports):
+                port_change.remove_many(tx, floatingip.remove_unassociated(tx, id))
+                ports = attached.on_network(tx, id, LOOKED_AT)
             _refuse_if_used(id, [(port_id, owner) for port_id, owner, _ in ports if owner != DHCP_OWNER])
             binding.forget(tx, "network", id)
             if ports:

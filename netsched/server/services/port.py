@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from netsched import errors
-from netsched.db import binding, floatingip, port, port_change, router_use
+from netsched.db import binding, floatingip, port, port_change, router_use, wish
 from netsched.db.session import Database
 from netsched.db.transaction import Transaction
 from netsched.model import addressing, dns
@@ -74,7 +74,7 @@ class PortService:
                 port_change.lock(tx, id)
                 current = port.get(tx.connection, id, principal.sees)
                 _check_relied_on(tx, current, changes)
-                if any(_differ(current[name], changes.get(name, current[name])) for name in OWNED_BY):
+                if any(current[name] != changes.get(name, current[name]) for name in OWNED_BY):
                     _check_not_of_l3(tx, {**current, **changes})
             drawn = {"mac_address": port_change.draw_mac(self._mac_base)} if _wants_mac(changes) else {}
             changed = port_change.update(tx, id, changes | drawn, if_match, principal.sees)
@@ -122,7 +122,7 @@ def _check_unused(tx: Transaction, gone: Mapping[str, Any]) -> None:
 
 
 def _check_relied_on(tx: Transaction, current: Mapping[str, Any], changes: Mapping[str, Any]) -> None:
-    changed = [name for name in RELIED_ON if name in changes and _differ(current[name], changes[name])]
+    changed = [name for name in RELIED_ON if name in changes and not _is_same(name, current[name], changes[name])]
     if changed and _is_of_l3(tx, current):
         reason = f"has device owner {current['device_owner']}"
         raise errors.L3PortUnchangeable(port_id=current["id"], attributes=", ".join(changed), reason=reason)
@@ -137,12 +137,8 @@ def _check_not_of_l3(tx: Transaction, wanted: Mapping[str, Any]) -> None:
         raise errors.BadRequest(resource="port", reason=reason)
 
 
-def _differ(current: Any, wanted: Any) -> bool:
-    if isinstance(current, list):
-        return bool(
-            [item for item in current if item not in wanted] or [item for item in wanted if item not in current]
-        )
-    return bool(current != wanted)
+def _is_same(name: str, current: Any, wanted: Any) -> bool:
+    return not wish.differs(current, wanted) if name == "fixed_ips" else bool(current == wanted)
 
 
 def _is_of_l3(tx: Transaction, one: Mapping[str, Any]) -> bool:
