@@ -272,6 +272,14 @@ def lock(tx: Transaction, network_ids: Iterable[str]) -> None:
     tx.execute(sa.update(network).where(network.c.id.in_(wanted)).values(subnet_changes=network.c.subnet_changes + 1))
 
 
+def revise(tx: Transaction, network_ids: Iterable[str]) -> None:
+    """As `lock`, for a change of the subnets themselves: these show in the network, as its next revision says. Agents
+    get neither."""
+    changed = {"subnet_changes": network.c.subnet_changes + 1, "revision_number": network.c.revision_number + 1}
+    wanted = sorted(set(network_ids))
+    tx.execute(sa.update(network).where(network.c.id.in_(wanted)).values(**changed, updated_at=tx.now))
+
+
 def hold_shared(tx: Transaction, network_ids: Iterable[str], project_id: str) -> None:
     """Hold off that others' networks are shared with the project no longer; repeats the transaction if one is not.
 

@@ -22,7 +22,7 @@ def give(tx: Transaction, rows: Sequence[dict[str, Any]], wanted: Sequence[Mappi
     """Fill in `security_groups` of new rows of `port`; the references of these groups. One statement, if any has some.
 
     Who asks for none gets the default group of the port's project. Raises SecurityGroupNotFound,
-    PortSecurityAndIPRequiredForSecurityGroups.
+    SecurityGroupConflict, PortSecurityAndIPRequiredForSecurityGroups.
     """
     asked: list[tuple[str, str | None]] = []
     defaulting = []
@@ -42,6 +42,8 @@ def give(tx: Transaction, rows: Sequence[dict[str, Any]], wanted: Sequence[Mappi
     ids = [group_id for group_id, _ in asked]
     found, defaults = use.for_new_ports(tx, ids, {row["project_id"] for row in defaulting})
     use.check_usable(tx, asked, found)
+    for row in rows:
+        use.check_alike(found, row["security_groups"])
     for row in defaulting:
         row["security_groups"] = [defaults[row["project_id"]]]
     return {id_: group.references for id_, group in found.items()}
@@ -57,8 +59,8 @@ def change(
 ) -> list[str] | None:
     """The groups of a port (in the REST format) from now on, None if they stay; the caller writes them into its row.
 
-    Three statements where they change. Raises SecurityGroupNotFound, PortSecurityAndIPRequiredForSecurityGroups,
-    PortSecurityPortHasSecurityGroup.
+    Three statements where they change. Raises SecurityGroupNotFound, SecurityGroupConflict,
+    PortSecurityAndIPRequiredForSecurityGroups, PortSecurityPortHasSecurityGroup.
     """
     wanted = sorted(set(changes.get("security_groups") or ()))
     asked = "security_groups" in changes
@@ -72,7 +74,10 @@ def change(
     if port["device_owner"].startswith(OWN):
         wanted = []
     new = [group_id for group_id in wanted if group_id not in port["security_groups"]]
-    use.check_usable(tx, [(group_id, visible_to) for group_id in new], use.find(tx, new))
+    found = use.find(tx, wanted if new else ())
+    use.check_usable(tx, [(group_id, visible_to) for group_id in new], found)
+    if new:
+        use.check_alike(found, wanted)
     if wanted != sorted(port["security_groups"]):
         port_security_group.rewrite(tx, port["id"], wanted)
     return wanted

@@ -34,6 +34,7 @@ class Group:
     id: str
     project_id: str
     default_of: str | None
+    stateful: bool
     references: References
 
 
@@ -54,6 +55,7 @@ def find(tx: Transaction, group_ids: Iterable[str] = (), default_of: Collection[
         sa.select(
             security_group.c.id,
             security_group.c.project_id,
+            security_group.c.stateful,
             default_security_group.c.project_id.label("default_of"),
             presence.c.uses.label("generation"),
             rule.c.remote_group_id,
@@ -70,7 +72,9 @@ def find(tx: Transaction, group_ids: Iterable[str] = (), default_of: Collection[
         rows[row.id] = row
         named.setdefault(row.id, set()).update(_named(row.remote_group_id, row.remote_address_group_id))
     return {
-        id_: Group(id_, row.project_id, row.default_of, References(frozenset(named[id_]), row.generation or 0))
+        id_: Group(
+            id_, row.project_id, row.default_of, row.stateful, References(frozenset(named[id_]), row.generation or 0)
+        )
         for id_, row in rows.items()
     }
 
@@ -150,6 +154,13 @@ def rule_row(tx: Transaction, rule: Mapping[str, Any]) -> dict[str, Any]:
         "normalized_cidr": security_rule.normalized_cidr(rule["remote_ip_prefix"]),
         "fingerprint": security_rule.fingerprint(rule),
     }
+
+
+def check_alike(found: Mapping[str, Group], group_ids: Iterable[str]) -> None:
+    """May they be the groups of one port? Its traffic is tracked or it is not. Raises SecurityGroupConflict."""
+    if len({found[group_id].stateful for group_id in group_ids}) > 1:
+        reason = "Cannot apply both stateful and stateless security groups on the same port"
+        raise errors.SecurityGroupConflict(reason=reason)
 
 
 def check_usable(tx: Transaction, groups: Iterable[tuple[str, str | None]], found: Mapping[str, Group]) -> None:

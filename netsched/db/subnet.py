@@ -89,6 +89,7 @@ class Surroundings:
     open: bool  # external for the reader's project
     segment: Segment | None
     port_security: bool  # what its new ports get
+    mtu: int
     zone_hints: tuple[str, ...]
     subnets: tuple[Mapping[str, Any], ...]  # oldest first
 
@@ -118,7 +119,7 @@ def surroundings(tx: Transaction, network_ids: Iterable[str], reader: str | None
 
 def _surroundings(tx: Transaction, network_ids: Sequence[str], reader: str | None) -> dict[str, Surroundings]:
     names = (
-        "id", "project_id", "port_security_enabled", "network_type", "physical_network", "segmentation_id",
+        "id", "project_id", "port_security_enabled", "mtu", "network_type", "physical_network", "segmentation_id",
     )  # fmt: skip
     columns: list[sa.ColumnElement[Any]] = [network.c[name].label(f"network_{name}_") for name in names]
     granted = {"shared": is_shared(reader), "external": is_external(), "open": is_open(reader)}
@@ -143,6 +144,7 @@ def _surroundings(tx: Transaction, network_ids: Sequence[str], reader: str | Non
             open=bool(row["network_open_"]),
             segment=_segment(row),
             port_security=row["network_port_security_enabled_"],
+            mtu=row["network_mtu_"],
             zone_hints=tuple(row["availability_zone_hints"]),
             subnets=tuple(subnets[key]),
         )

@@ -144,6 +144,12 @@ id for these ports is: {ports} ({owners})."""
     code = "network.in_use"
 
 
+class NetworkMTUSubnetConflict(Conflict):
+    """MTU of {net_id} is not valid, subnet requires a minimum of {mtu}"""
+
+    code = "network.mtu_too_small"
+
+
 class SubnetInUse(Conflict):
     """Unable to complete operation on subnet {id}: {reason}."""
 

@@ -54,6 +54,12 @@ class SecurityGroupInUse(Conflict):
     code = "security_group.in_use"
 
 
+class SecurityGroupConflict(Conflict):
+    """Error {reason} while attempting the operation."""
+
+    code = "security_group.conflict"
+
+
 class SecurityGroupCannotRemoveDefault(Conflict):
     """Insufficient rights for removing default security group."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -12,8 +13,9 @@ from netsched.model.addressing import Network
 
 Object = dict[str, Any]
 
+MIN_MTU = {4: 68, 6: 1280}  # bytes, by IP version: RFC 791, RFC 8200
 MODES = ("ipv6_ra_mode", "ipv6_address_mode")
-SERVICES = ("network:", "compute:", "neutron:", "baremetal:")  # how device owners begin
+SERVICE = re.compile(r"[^:]+:.*")  # how device owners begin
 _DEFAULTS: Object = {
     "enable_dhcp": True, "dns_nameservers": [], "host_routes": [], "subnetpool_id": None, "service_types": [],
 }  # fmt: skip
@@ -75,6 +77,13 @@ def check_overlap(subnet: Mapping[str, Any], others: Iterable[Mapping[str, Any]]
         if net.version == there.version and net.overlaps(there):
             where = f"cidr: {net} for network: {subnet['network_id']}"
             raise errors.InvalidInput(reason=f"Requested subnet with {where} overlaps with another subnet")
+
+
+def check_mtu(network_id: str, mtu: int, subnets: Iterable[Mapping[str, Any]]) -> None:
+    """Raises NetworkMTUSubnetConflict when packets that these subnets' protocols must get through do not fit."""
+    least = max((MIN_MTU[one["ip_version"]] for one in subnets), default=0)
+    if mtu < least:
+        raise errors.NetworkMTUSubnetConflict(net_id=network_id, mtu=least)
 
 
 def _gateway(net: Network, gateway: str | None) -> str | None:
@@ -145,7 +154,7 @@ def _complete_lists(subnet: Object, version: int) -> None:
         _check_version("nexthop", str(nexthop), nexthop.version, version)
         routes.append({"destination": str(destination), "nexthop": str(nexthop)})
     for service in subnet["service_types"]:
-        if not service.startswith(SERVICES):
+        if not SERVICE.fullmatch(service):
             raise errors.InvalidSubnetServiceType(service_type=service)
     subnet["service_types"] = list(subnet["service_types"])
     subnet["dns_nameservers"] = [str(server) for server in servers]

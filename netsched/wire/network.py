@@ -13,7 +13,7 @@ from netsched.wire import dns, types
 from netsched.wire.resource import READ_ONLY, UNSORTED, Attr, Definition, Resource
 
 WRITABLE = Attr(post=True, put=True)
-MIN_MTU, MAX_MTU = 68, 65535  # what IPv4 asks of every link, and what a packet can have
+MAX_MTU = 65535  # what a packet can have
 _PHYSICAL_NETWORK = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
@@ -34,8 +34,8 @@ def _physical_network(value: Any) -> Any:
 def _mtu(value: Any) -> int:
     """Bytes; 0 is the largest that the network can carry, which is also what null asks for."""
     number = 0 if value is None else types.integer(value)
-    if number != 0 and not MIN_MTU <= number <= MAX_MTU:
-        raise ValueError(f"{types.shown(value)} is neither 0 nor from {MIN_MTU} to {MAX_MTU}")
+    if not 0 <= number <= MAX_MTU:
+        raise ValueError(f"{types.shown(value)} is not from 0 to {MAX_MTU}")
     return number
 
 

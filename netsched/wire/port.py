@@ -144,7 +144,7 @@ class Port(Resource):
     extra_dhcp_opts: Annotated[DhcpOptions, LISTED] = []
     allowed_address_pairs: Annotated[AddressPairs, Attr(post=True, put=True, filter=False, sort=False)] = []
     port_security_enabled: Annotated[types.Boolean, WRITABLE]
-    security_groups: Annotated[list[types.Uuid] | None, LISTED]
+    security_groups: Annotated[Annotated[list[types.Uuid], AfterValidator(types.distinct)] | None, LISTED]
     dns_name: Annotated[dns.Name, WRITABLE] = ""
     dns_assignment: Annotated[list[types.Free], Attr(filter=False, sort=False)]
     binding_host_id: Annotated[types.Host, Attr(post=True, put=True, name="binding:host_id")] = ""

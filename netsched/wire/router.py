@@ -16,7 +16,7 @@ from netsched import errors
 from netsched.wire import types
 from netsched.wire.port import FixedIps
 from netsched.wire.resource import READ_ONLY, UNSORTED, Attr, Definition, Resource
-from netsched.wire.subnet import HostRoute, distinct
+from netsched.wire.subnet import HostRoute
 
 WRITABLE = Attr(post=True, put=True)
 MAX_ROUTES = 1000  # bounds the work of a request; a project has its own limit
@@ -36,7 +36,7 @@ def _empty_is_null(value: Any) -> Any:
 
 
 Routes = Annotated[
-    list[HostRoute], AfterValidator(distinct), Field(max_length=MAX_ROUTES), BeforeValidator(types.null_is_empty)
+    list[HostRoute], AfterValidator(types.distinct), Field(max_length=MAX_ROUTES), BeforeValidator(types.null_is_empty)
 ]
 
 

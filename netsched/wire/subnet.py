@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, with_config
 from typing_extensions import TypedDict
@@ -27,15 +27,8 @@ class Pool(TypedDict):
 
 @with_config(ConfigDict(extra="forbid"))
 class HostRoute(TypedDict):
-    destination: types.Cidr
+    destination: types.RouteCidr
     nexthop: types.Ip
-
-
-def distinct(values: list[Any]) -> list[Any]:
-    for i, value in enumerate(values):
-        if value in values[:i]:
-            raise ValueError(f"{types.shown(value)} is given twice")
-    return values
 
 
 class Subnet(Resource):
@@ -56,14 +49,14 @@ class Subnet(Resource):
     allocation_pools: Annotated[list[Pool], LISTED]
     dns_nameservers: Annotated[
         list[types.Ip],
-        AfterValidator(distinct),
+        AfterValidator(types.distinct),
         Field(max_length=MAX_DNS_NAMESERVERS),
         BeforeValidator(types.null_is_empty),
         LISTED,
     ] = []
     host_routes: Annotated[
         list[HostRoute],
-        AfterValidator(distinct),
+        AfterValidator(types.distinct),
         Field(max_length=MAX_HOST_ROUTES),
         BeforeValidator(types.null_is_empty),
         LISTED,
@@ -75,7 +68,7 @@ class Subnet(Resource):
     router_external: Annotated[types.Boolean, Attr(sort=False, name="router:external")]
     service_types: Annotated[
         list[types.Line],
-        AfterValidator(distinct),
+        AfterValidator(types.distinct),
         Field(max_length=MAX_SERVICE_TYPES),
         BeforeValidator(types.null_is_empty),
         LISTED,

@@ -11,7 +11,7 @@ from typing_extensions import TypedDict
 from netsched import errors
 from netsched.wire import types
 from netsched.wire.resource import READ_ONLY, Attr, Definition, Resource
-from netsched.wire.subnet import LISTED, WRITABLE, distinct
+from netsched.wire.subnet import LISTED, WRITABLE
 
 MAX_PREFIXES = 1000
 _MAX = 2**31 - 1  # what the column holds
@@ -38,7 +38,9 @@ _NAME: dict[str, Any] = {"type": "string", "maxLength": types.LONG, "pattern": "
 Name = Annotated[types.Line, AfterValidator(_not_empty), WithJsonSchema(_NAME)]
 Natural = Annotated[int, BeforeValidator(_natural), WithJsonSchema(_NATURAL)]
 PrefixLength = Annotated[int, BeforeValidator(_natural), WithJsonSchema({"anyOf": [_NATURAL, _DIGITS]})]
-Prefixes = Annotated[list[types.Cidr], AfterValidator(distinct), Field(max_length=MAX_PREFIXES), WithJsonSchema(_SOME)]
+Prefixes = Annotated[
+    list[types.Cidr], AfterValidator(types.distinct), Field(max_length=MAX_PREFIXES), WithJsonSchema(_SOME)
+]
 
 
 class SubnetPool(Resource):

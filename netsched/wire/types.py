@@ -132,15 +132,21 @@ def ip(value: Any) -> str:
 
 
 def cidr(value: Any) -> str:
+    """A block of addresses; it may be named by any of them."""
     if isinstance(value, str) and re.fullmatch(r"[0-9a-fA-F.:]+/[0-9]{1,3}", value):
         try:
-            network = ipaddress.ip_network(value, strict=False)
+            return str(ipaddress.ip_network(value, strict=False))
         except ValueError:
-            raise ValueError(f"{shown(value)} is not a valid IP subnet") from None
-        if ipaddress.ip_address(value.split("/")[0]) != network.network_address:
-            raise ValueError(f"{shown(value)} isn't a recognized IP subnet cidr, '{network}' is recommended")
-        return str(network)
+            pass
     raise ValueError(f"{shown(value)} is not a valid IP subnet")
+
+
+def route_cidr(value: Any) -> str:
+    """Where routes lead, unlike subnets, is named exactly."""
+    network = cidr(value)
+    if ipaddress.ip_address(value.split("/")[0]) != ipaddress.ip_network(network).network_address:
+        raise ValueError(f"{shown(value)} isn't a recognized IP subnet cidr, '{network}' is recommended")
+    return network
 
 
 def mac(value: Any) -> str:
@@ -181,6 +187,13 @@ def profile(value: Any) -> dict[str, Any]:
 def null_is_empty(value: Any) -> Any:
     """For lists that clients clear with null."""
     return [] if value is None else value
+
+
+def distinct(values: list[Any]) -> list[Any]:
+    for i, value in enumerate(values):
+        if value in values[:i]:
+            raise ValueError(f"{shown(value)} is given twice")
+    return values
 
 
 def _tags(values: list[str]) -> list[str]:
@@ -237,6 +250,9 @@ Ip = Annotated[
     WithJsonSchema({"anyOf": [{"type": "string", "format": "ipv4"}, {"type": "string", "format": "ipv6"}]}),
 ]
 Cidr = Annotated[str, BeforeValidator(cidr), WithJsonSchema({"type": "string", "format": "cidr", "minLength": 4})]
+RouteCidr = Annotated[
+    str, BeforeValidator(route_cidr), WithJsonSchema({"type": "string", "format": "cidr", "minLength": 4})
+]
 Mac = Annotated[str, BeforeValidator(mac), WithJsonSchema({"type": "string", "pattern": _MAC_SCHEMA})]
 IpVersion = Annotated[int, BeforeValidator(ip_version), WithJsonSchema({"type": "integer", "enum": [4, 6]})]
 Ipv6Mode = Annotated[

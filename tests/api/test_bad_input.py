@@ -132,7 +132,7 @@ def _subnet(**changes: Any) -> dict[str, Any]:
 
 SUBNETS = [
     (_subnet(cidr="10.0.0.0/33"), "cidr"),
-    (_subnet(cidr="10.0.0.1/24"), "cidr"),
+    (_subnet(cidr="10.0.0.1"), "cidr"),
     (_subnet(cidr="x"), "cidr"),
     (_subnet(cidr=None), "cidr"),
     (_subnet(ip_version=5), "ip_version"),
@@ -189,7 +189,7 @@ PORTS = [
     ({"allowed_address_pairs": "x"}, "allowed_address_pairs"),
     ({"allowed_address_pairs": [{}]}, "allowed_address_pairs[0].ip_address"),
     ({"allowed_address_pairs": [{"ip_address": "10.0.0.1\n"}]}, "allowed_address_pairs[0].ip_address"),
-    ({"allowed_address_pairs": [{"ip_address": "10.0.0.1/24"}]}, "allowed_address_pairs[0].ip_address"),
+    ({"allowed_address_pairs": [{"ip_address": "10.0.0.1/33"}]}, "allowed_address_pairs[0].ip_address"),
     ({"allowed_address_pairs": [{"ip_address": "fe80::1%eth0"}]}, "allowed_address_pairs[0].ip_address"),
     ({"allowed_address_pairs": [{**PAIR, "mac_address": "x"}]}, "allowed_address_pairs[0].mac_address"),
     ({"allowed_address_pairs": [{**PAIR, "port": 1}]}, "allowed_address_pairs[0].port"),

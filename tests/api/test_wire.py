@@ -119,7 +119,8 @@ ERRORS: list[tuple[str, str, Any, int, str]] = [
     ),
     ("POST", "floatingips", {"floatingip": {"floating_network_id": ZERO}}, 400, "BadRequest"),
     ("PUT", f"routers/{ZERO}/add_router_interface", {"subnet_id": ZERO}, 404, "RouterNotFound"),
-    ("PUT", f"agents/{ZERO}", {"agent": {"host": "x"}}, 404, "AgentNotFound"),
+    ("PUT", f"agents/{ZERO}", {"agent": {"description": "x"}}, 404, "AgentNotFound"),
+    ("PUT", f"agents/{ZERO}", {"agent": {"host": "x"}}, 400, "HTTPBadRequest"),
 ]
 
 

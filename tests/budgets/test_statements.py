@@ -113,7 +113,7 @@ def test_a_hundred_ports_in_one_request(cloud: Cloud) -> None:
 def test_security_groups_and_their_rules(cloud: Cloud) -> None:
     World(cloud.database).agent("h1", "Linux bridge agent", reaches=["vxlan"])
     network_id = cloud.network(TENANT)
-    assert cost(cloud, cloud.groups.create, TENANT, [{}]) <= 11
+    assert cost(cloud, cloud.groups.create, TENANT, [{}]) <= 14
     groups = [one["id"] for one in cloud.groups.create(TENANT, [{}] * 100)]
     nothing = ("protocol", "port_range_min", "port_range_max", "remote_ip_prefix", "remote_address_group_id")
     rule = dict.fromkeys(nothing) | {"security_group_id": groups[0], "direction": "ingress", "ethertype": "IPv4"}
@@ -137,7 +137,7 @@ def test_deleting(cloud: Cloud) -> None:
     subnets = [cloud.subnet(network_id, cidr) for cidr in ("10.0.0.0/24", "fd00::/64")]
     port = cloud.port(network_id)
     assert cost(cloud, cloud.ports.delete, ADMIN, port["id"], None) <= 10
-    assert cost(cloud, cloud.subnets.delete, ADMIN, subnets[0]["id"], None) <= 12
+    assert cost(cloud, cloud.subnets.delete, ADMIN, subnets[0]["id"], None) <= 13
     cloud.port(network_id, device_owner="network:dhcp")
     assert cost(cloud, cloud.networks.delete, ADMIN, network_id, None) <= 16  # with its segment, L2 agents and grants
 

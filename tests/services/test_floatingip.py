@@ -125,9 +125,10 @@ def test_given_to_a_port_and_taken_from_it(land: Land) -> None:
     again = land.floatingips.update(TENANT, made["id"], {"port_id": port["id"], "description": "d"}, None)
     assert {name: again[name] for name in reached} == reached and again["description"] == "d"
     assert again == land.floatingips.get(TENANT, made["id"])
-    land.floatingips.update(TENANT, made["id"], {"description": ""}, None)
-    land.floatingips.delete(TENANT, made["id"], 3)
-    assert [done for _, done in told(land, made)] == ["create", "update", "update", "update", "delete"]
+    assert land.floatingips.update(TENANT, made["id"], {"description": ""}, None)["port_id"] == port["id"]
+    assert land.floatingips.update(TENANT, made["id"], {}, None)["port_id"] is None  # as clients once did it
+    land.floatingips.delete(TENANT, made["id"], 4)
+    assert [done for _, done in told(land, made)] == ["create", "update", "update", "update", "update"]
     assert {scope for scope, _ in told(land, made)} == {scope}
 
 

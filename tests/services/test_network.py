@@ -66,7 +66,21 @@ def test_subnets_are_listed_oldest_first(cloud: Cloud) -> None:
     network_id = cloud.network()
     made = [cloud.subnet(network_id, f"10.0.{n}.0/24")["id"] for n in range(3)]
     assert cloud.networks.get(ADMIN, network_id)["subnets"] == made
-    assert cloud.networks.get(ADMIN, network_id)["revision_number"] == 0
+    assert cloud.networks.get(ADMIN, network_id)["revision_number"] == 3
+    cloud.subnets.update(ADMIN, made[0], {"name": "a"}, None)
+    cloud.subnets.delete(ADMIN, made[1], None)
+    assert cloud.networks.get(ADMIN, network_id)["revision_number"] == 5
+
+
+@pytest.mark.parametrize(("cidr", "least"), [("10.0.0.0/24", 68), ("fd00::/64", 1280)])
+def test_a_networks_packets_are_as_large_as_its_protocols_need(cloud: Cloud, cidr: str, least: int) -> None:
+    small, fitting = cloud.network(mtu=least - 1), cloud.network(mtu=least)
+    with pytest.raises(errors.NetworkMTUSubnetConflict, match=f"MTU of {small} is not valid.* minimum of {least}$"):
+        cloud.subnet(small, cidr)
+    cloud.subnet(fitting, cidr)
+    with pytest.raises(errors.NetworkMTUSubnetConflict):
+        cloud.networks.update(ADMIN, fitting, {"mtu": least - 1}, None)
+    cloud.networks.update(ADMIN, fitting, {"mtu": least + 1}, None)
 
 
 def test_an_external_network_is_seen_by_all_with_its_subnets_but_has_no_ports_of_theirs(cloud: Cloud) -> None:

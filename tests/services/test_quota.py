@@ -80,6 +80,13 @@ def test_every_kind_is_limited(sqlite_database: Database) -> None:
     assert land.port(network_id, TENANT)
 
 
+def test_a_groups_first_rules_count(sqlite_database: Database) -> None:
+    land = Land(sqlite_database, {"security_group": 10, "security_group_rule": 6})
+    land.groups.create(TENANT, [{}])  # with the default group's four
+    with pytest.raises(errors.OverQuota, match="'security_group_rule'"):
+        land.groups.create(TENANT, [{}])
+
+
 def test_what_belongs_to_nobody_is_not_limited(sqlite_database: Database) -> None:
     cloud = Cloud(sqlite_database, {"network": 0})
     with counted(sqlite_database) as sent:

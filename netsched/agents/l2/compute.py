@@ -23,6 +23,7 @@ from netsched.model import segment
 Object = Mapping[str, Any]
 Content = Mapping[str, Mapping[str, Object]]
 
+LEAST_MTU = 68  # bytes: the kernel gives no link a smaller one; a network without subnets may be said to have one
 BRIDGED = "bridge"  # the binding:vif_type of ports that are ours to wire
 _ID = re.compile(r"[0-9a-fA-F][0-9A-Za-z-]{10,63}")  # the beginning becomes part of a link's name
 _MAX_NAME = 15  # characters of a link's name
@@ -86,7 +87,7 @@ def desired(network_id: str, content: Content, settings: Settings) -> L2Desired 
     return L2Desired(
         network_id=network_id,
         bridge=plug.bridge(network_id),
-        mtu=network["mtu"],
+        mtu=max(network["mtu"], LEAST_MTU),
         uplink=uplink,
         taps=frozenset(taps[port["id"]] for port in up),
         forwarding=_forwarding(others, settings.local_ip) if tunnelled else Forwarding(),

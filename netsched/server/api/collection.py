@@ -12,6 +12,11 @@ from netsched.server.api.services import Crud, Lists, Object, Reads, Updates
 from netsched.wire import types
 from netsched.wire.resource import Definition
 
+PROJECT = ("project_id", "tenant_id")  # asked for once, and only where it is another's
+FOR_OTHERS = (
+    "Specifying 'project_id' or 'tenant_id' other than the authenticated project in request requires admin privileges"
+)
+
 
 class Listed:
     """List."""
@@ -29,7 +34,7 @@ class Listed:
         found = self._lists.list(principal, asked.query)
         seen = [o for o in found if rights.allows(f"get_{self._name}", o)]
         body: dict[str, Any] = {self._definition.plural: [self._show(request, o, asked.fields) for o in seen]}
-        pages = query.links(request, asked.query, found) if seen else None  # they name the last one
+        pages = query.links(request, asked.query, found) if seen or not found else None  # they name some
         if pages:
             body[f"{self._definition.plural}_links"] = pages
         return Answer(body=body)
@@ -71,10 +76,10 @@ class Readable(Shown):
 
     def update(self, request: ApiRequest, id: str) -> Answer:
         if_match = request.if_match()
-        current = self._visible(request, id)
-        self._permit(request, f"update_{self._name}", current)
         given = _inner(request.document(), self._name)
         changes = self._definition.parse_put(given)
+        current = self._visible(request, id)
+        self._permit(request, f"update_{self._name}", current)
         self._check_update(request, given, changes, current)
         changed = self._updates.update(request.principal, current["id"], changes, if_match)
         return Answer(body={self._name: self._show(request, changed)})
@@ -100,6 +105,8 @@ class Readable(Shown):
     ) -> None:
         for name in given:
             attribute = self._definition.attributes[name]
+            if name in PROJECT:
+                continue
             if name in body and attribute.is_guarded(body[name], on_post=verb == "create"):
                 for part in (name, *_parts(name, body[name])):
                     request.rights.check_attribute(f"{verb}_{self._name}:{part}", target)
@@ -120,6 +127,7 @@ class Collection(Readable):
         items = _inner(document, plural) if bulk else [_inner(document, self._name)]
         if not isinstance(items, list) or not items:
             raise errors.HTTPBadRequest(reason=f"Unable to find '{plural}' in request body")
+        items = [_unwrapped(item, self._name) for item in items]
         created = self._create(request, items, [self._body(request, given) for given in items])
         shown = [self._show(request, o) for o in created]
         return Answer(201, {plural: shown} if bulk else {self._name: shown[0]})
@@ -137,10 +145,16 @@ class Collection(Readable):
 
     def _check_create(self, request: ApiRequest, given: Any, body: Object, target: Mapping[str, Any]) -> None:
         """`target`: the body, and what else rules may use."""
-        if body["project_id"] != request.principal.project_id:
-            request.rights.check(f"create_{self._name}:project_id", target)
+        others = body["project_id"] != request.principal.project_id
+        if others and not request.rights.allows(f"create_{self._name}:project_id", target):
+            raise errors.HTTPBadRequest(reason=FOR_OTHERS)
         request.rights.check(f"create_{self._name}", target)
         self._check_attributes(request, "create", body, target, given)
+
+
+def _unwrapped(item: Any, name: str) -> Any:
+    """An object of a bulk request may come in a dictionary of its own, as it does alone."""
+    return item[name] if isinstance(item, dict) and item.keys() == {name} else item
 
 
 def _inner(document: Mapping[str, Any], key: str) -> Any:

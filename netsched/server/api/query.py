@@ -127,20 +127,21 @@ def _flag(given: Mapping[str, list[str]], name: str) -> bool:
 
 def links(request: ApiRequest, query: Query, found: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
     """Links to the next and the previous page, as the incumbent decides whether there is one."""
-    if not query.limit or not found:
+    if not query.limit:
         return []
     full = len(found) >= query.limit
     pages = []
     if full or query.page_reverse:
-        pages.append({"rel": "next", "href": _href(request, found[-1]["id"], reverse=False)})
+        pages.append({"rel": "next", "href": _href(request, found[-1:], reverse=False)})
     if full or not query.page_reverse:
-        pages.append({"rel": "previous", "href": _href(request, found[0]["id"], reverse=True)})
+        pages.append({"rel": "previous", "href": _href(request, found[:1], reverse=True)})
     return pages
 
 
-def _href(request: ApiRequest, marker: str, reverse: bool) -> str:
+def _href(request: ApiRequest, edge: Sequence[Mapping[str, Any]], reverse: bool) -> str:
+    """The page beyond the object at the edge of this one; where this one is empty, the collection's last or first."""
     kept = [(name, value) for name, value in request.parameters() if name not in ("marker", "page_reverse")]
-    kept.append(("marker", marker))
+    kept += [("marker", one["id"]) for one in edge]
     if reverse:
         kept.append(("page_reverse", "True"))
     return f"{request.path_url}?{urlencode(kept)}"

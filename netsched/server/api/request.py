@@ -23,7 +23,7 @@ from netsched.wire import document
 
 MAX_PARAMETERS = 1000
 _REQUEST_ID = re.compile(r"req-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_IF_MATCH = re.compile(r'"?revision_number=([0-9]{1,18})"?')
+_IF_MATCH = re.compile(r'"?revision_number=(-?[0-9]{1,18})"?')
 
 
 @dataclass(frozen=True)

@@ -61,11 +61,12 @@ class FloatingIPService:
             return floatingip.get(connection, id, principal.sees)
 
     def update(self, principal: Principal, id: str, changes: Object, if_match: int | None) -> Object:
-        """`port_id` null takes it off its port; absent, all stays where it is.
+        """`port_id` null takes it off its port, and so does a change of nothing, which once was the way to do it.
 
         Raises FloatingIPNotFound, RevisionNumberConstraintFailed, and what `association.resolve` raises.
         """
         _check_fixed(changes)
+        changes = changes or {"port_id": None}
         described: Object = {name: changes[name] for name in ("description", "tags") if name in changes}
 
         def work(tx: Transaction) -> Object:

@@ -23,6 +23,7 @@ from netsched.db import (
 from netsched.db.port import DHCP_OWNER
 from netsched.db.session import Database
 from netsched.db.transaction import Transaction
+from netsched.model import subnet as rules
 from netsched.model.addressing import FLOATINGIP_OWNER
 from netsched.model.principal import Principal
 from netsched.model.provider import ProviderSettings
@@ -64,12 +65,16 @@ class NetworkService:
             return network.get(connection, id, principal.sees)
 
     def update(self, principal: Principal, id: str, changes: Object, if_match: int | None) -> Object:
-        """Raises NetworkNotFound, RevisionNumberConstraintFailed, InvalidSharedSetting, ExternalNetworkInUse."""
+        """Raises NetworkNotFound, RevisionNumberConstraintFailed, InvalidSharedSetting, ExternalNetworkInUse,
+        NetworkMTUSubnetConflict."""
 
         def work(tx: Transaction) -> Object:
             before = network.get(tx.connection, id, principal.sees)
-            network.update(tx, before, self._fitting(before, changes), if_match)
+            fitting = self._fitting(before, changes)
+            network.update(tx, before, fitting, if_match)
             router_scope.tell(tx, "network", id, [id])
+            if "mtu" in changes:
+                rules.check_mtu(id, fitting["mtu"], subnet.surroundings(tx, [id])[id].subnets)
             internal = before["router:external"] and changes.get("router:external") is False
             if internal and attached.outside_on_network(tx, id):
                 raise errors.ExternalNetworkInUse(id=id)

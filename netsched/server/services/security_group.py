@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from netsched.db import security_group, security_group_change, security_group_use
+from netsched.db import security_group, security_group_change, security_group_default_rule, security_group_use
 from netsched.db.session import Database
 from netsched.db.transaction import Transaction
 from netsched.model.principal import Principal
@@ -26,7 +26,10 @@ class SecurityGroupService:
         owned = [{"project_id": principal.project_id, **body} for body in bodies]
 
         def work(tx: Transaction) -> Objects:
-            self._quotas.claim(tx, "security_group", [body["project_id"] for body in owned])
+            projects = [body["project_id"] for body in owned]
+            self._quotas.claim(tx, "security_group", projects)
+            begin = security_group_default_rule.of_new_groups(tx, default=False)
+            self._quotas.claim(tx, "security_group_rule", projects * len(begin))
             return security_group_change.insert_many(tx, owned)
 
         return self._database.write(work)

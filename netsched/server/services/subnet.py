@@ -39,7 +39,7 @@ class SubnetService:
         def work(tx: Transaction) -> Objects:
             self._quotas.claim(tx, "subnet", [body["project_id"] for body in drafts])
             ids = {body["network_id"] for body in drafts}
-            network.lock(tx, ids)
+            network.revise(tx, ids)
             networks = subnet.surroundings(tx, ids, principal.sees)
             for position, draft in enumerate(drafts):
                 around = networks.get(draft["network_id"])
@@ -51,6 +51,7 @@ class SubnetService:
                 around = networks[body["network_id"]]
                 siblings = [other for other in owned[:position] if other["network_id"] == around.id]
                 rules.check_overlap(body, [*around.subnets, *siblings])
+                rules.check_mtu(around.id, around.mtu, [body])
             outside = [{**body, "router:external": networks[body["network_id"]].external} for body in owned]
             created = subnet.insert_many(tx, outside)
             for one in created:
@@ -76,6 +77,7 @@ class SubnetService:
             checked = rules.changed(before, changes)
             self._check_old_gateway(tx, before, checked)
             subnet.update(tx, before, checked)
+            network.revise(tx, [before["network_id"]])
             router_scope.tell(tx, "subnet", id, [before["network_id"]])
             if checked.get("enable_dhcp", before["enable_dhcp"]) != before["enable_dhcp"]:
                 self._settle(tx, before["network_id"])
@@ -91,6 +93,7 @@ class SubnetService:
             gone = subnet.get(tx.connection, id, principal.sees)
             attached.leave_subnet(tx, gone)
             subnet.remove(tx, gone)
+            network.revise(tx, [gone["network_id"]])
             _tell_of_scopes(tx, [gone])
             if gone["enable_dhcp"]:
                 self._settle(tx, gone["network_id"])
