@@ -237,7 +237,7 @@ def standard_attributes(row: Row) -> dict[str, Any]:
         "created_at": base.timestamp(row["created_at"]),
         "updated_at": base.timestamp(row["updated_at"]),
         "revision_number": row["revision_number"],
-        "tags": list(row["tags"] or ()),
+        "tags": sorted(row["tags"] or ()),
     }
 
 

@@ -57,7 +57,7 @@ def test_tags_from_the_first_to_the_last(api: Api, objects: dict[str, str]) -> N
         assert ask("GET", "/red") == (204, None)
         assert ask("GET", "/blue")[0] == 404
         after = api.ask("GET", path, headers=TENANT).json[plural[:-1].replace("-", "_")]
-        assert after["tags"] == ["red", "café"] and after["revision_number"] == before["revision_number"] + 2
+        assert after["tags"] == ["café", "red"] and after["revision_number"] == before["revision_number"] + 2
         assert {**after, "tags": [], "revision_number": 0} == {**before, "revision_number": 0} | {
             "updated_at": after["updated_at"]
         }
