@@ -86,7 +86,7 @@ class Tags(Readable):
         for attempt in range(1, ATTEMPTS + 1):
             current = self._visible(request, id)
             self._permit(request, f"update_{self._name}", current)
-            wanted = change(current["tags"])
+            wanted = sorted(change(current["tags"]))
             if wanted == current["tags"] and if_match is None:
                 break
             try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 
 from netsched.server.api import openapi, tags, waiting
 from netsched.server.api.collection import Collection, Listed, Shown
@@ -188,11 +189,14 @@ def _sharing(services: Services, max_limit: int) -> list[Route]:
     available = Shown(NETWORK_IP_AVAILABILITY, services.ip_availability, max_limit)
     pools = Listed(FLOATINGIP_POOL, services.floatingip_pool, max_limit)
     of_network = openapi.Resource(NETWORK_IP_AVAILABILITY)
+    list_pools = openapi.Resource(FLOATINGIP_POOL).list
     return [
         *_verbs("rbac-policies", policies, openapi.Resource(RBAC_POLICY)),
         Route("GET", f"{V2}/network-ip-availabilities", available.list, of_network.list),
         Route("GET", f"{V2}/network-ip-availabilities/{{id}}", available.show, of_network.show),
-        Route("GET", f"{V2}/floatingip_pools", pools.list, openapi.Resource(FLOATINGIP_POOL).list),
+        Route("GET", f"{V2}/floatingip_pools", pools.list, list_pools),
+        # Clients write it in either way, since all other paths have hyphens.
+        Route("GET", f"{V2}/floatingip-pools", pools.list, replace(list_pools, id=f"{list_pools.id}_hyphenated")),
     ]
 
 
