@@ -23,8 +23,9 @@ from netsched.db.subnet import subnet
 from netsched.db.transaction import Repeat, Transaction
 from netsched.model import addressing
 
-# Ports that the service itself makes and deletes; a floating IP would stand in its way.
-_NOT_FOR = (*addressing.ROUTER_PORT_OWNERS, DHCP_OWNER, addressing.FLOATINGIP_OWNER)
+# Ports that the service itself makes and deletes; a floating IP would stand in its way. An interface of a router does
+# not go under a floating IP, whoever's it is.
+_NOT_FOR = (addressing.GATEWAY_OWNER, DHCP_OWNER, addressing.FLOATINGIP_OWNER)
 
 
 @dataclass(frozen=True)
@@ -55,9 +56,13 @@ def resolve(tx: Transaction, wishes: Sequence[Wish], project_id: str | None) -> 
     """
     if not wishes:
         return []
-    chosen = _fixed_ips(tx, wishes, project_id)
+    ports = _ports(tx, wishes, project_id)
+    chosen = [_fixed_ip(wish, ports[wish.port_id], project_id) for wish in wishes]
     routes = _routes(tx, {ip["subnet_id"] for ip in chosen}, {wish.floating_network_id for wish in wishes})
-    taken = [_best(routes, wish, ip["subnet_id"]) for wish, ip in zip(wishes, chosen, strict=True)]
+    taken = [
+        _best(routes, wish, ip["subnet_id"], port.router_of(ports[wish.port_id]))
+        for wish, ip in zip(wishes, chosen, strict=True)
+    ]
     if tx.attempt > 1:  # at first the unique key says so, and costs nothing
         _check_free(tx, wishes, chosen)
     _hold(tx, taken)
@@ -73,17 +78,16 @@ def resolve(tx: Transaction, wishes: Sequence[Wish], project_id: str | None) -> 
     ]
 
 
-def _fixed_ips(tx: Transaction, wishes: Sequence[Wish], project_id: str | None) -> list[Mapping[str, str]]:
+def _ports(tx: Transaction, wishes: Sequence[Wish], project_id: str | None) -> dict[str, dict[str, Any]]:
+    """The ports that are meant, by id."""
     named = port.port.c.id.in_({wish.port_id for wish in wishes})
     own = port.visible(project_id)
     found = port.where(tx.connection, named if own is None else sa.and_(named, own))
     ports = {item["id"]: item for item in found}
-    chosen = []
     for wish in wishes:
         if wish.port_id not in ports:
             raise errors.PortNotFound(id=wish.port_id)
-        chosen.append(_fixed_ip(wish, ports[wish.port_id], project_id))
-    return chosen
+    return ports
 
 
 def _fixed_ip(wish: Wish, internal: Mapping[str, Any], project_id: str | None) -> Mapping[str, str]:
@@ -140,9 +144,11 @@ def _routes(tx: Transaction, subnet_ids: Iterable[str], network_ids: Iterable[st
     return [_Route(row.id, row.revision_number, row.network_id, row.subnet_id, bool(row.is_gateway)) for row in rows]
 
 
-def _best(routes: Iterable[_Route], wish: Wish, subnet_id: str) -> _Route:
-    """Of several routers the one that the hosts of the subnet send to, or else the oldest."""
+def _best(routes: Iterable[_Route], wish: Wish, subnet_id: str, own: str | None) -> _Route:
+    """Of several routers the one that the hosts of the subnet send to, or else the oldest; no other than its `own` for
+    a router's interface."""
     fit = [route for route in routes if (route.subnet_id, route.network_id) == (subnet_id, wish.floating_network_id)]
+    fit = [route for route in fit if own in (None, route.router_id)]
     if not fit:
         raise errors.ExternalGatewayForFloatingIPNotFound(
             network_id=wish.floating_network_id, subnet_id=subnet_id, port_id=wish.port_id

@@ -38,10 +38,13 @@ network = sa.Table(
     sa.Column("physical_network", sa.String(64), nullable=False, default="", server_default=""),
     sa.Column("segmentation_id", sa.Integer, nullable=True),
     sa.Column("dns_domain", sa.String(255), nullable=False, default="", server_default=""),
+    # Of one external network at most, hence true or null, and unique.
+    sa.Column("is_default", sa.Boolean, nullable=True),
     # Counted up by every change of its set of subnets, first thing: that locks the row, so what is then read of the
     # other subnets (overlaps, the last one with DHCP) stays true until the commit. No revision: clients never see it.
     sa.Column("subnet_changes", sa.BigInteger, nullable=False, default=0),
     sa.Index("ix_network_segment", "network_type", "physical_network", "segmentation_id", unique=True),
+    sa.Index("ix_network_is_default", "is_default", unique=True),
     sa.Index("ix_network_name", "name"),  # clients that are given a name ask for it in a list
 )
 
@@ -119,6 +122,11 @@ def is_external() -> sa.ColumnElement[bool]:
     return sa.or_(network.c.router_external.is_(sa.true()), network.c.id.in_(rbac.held(TYPE, rbac.EXTERNAL, None)))
 
 
+def _is_default(values: query.Values) -> query.Condition:
+    default = network.c.is_default.is_not(None)
+    return sa.or_(sa.false(), *[default if value else sa.not_(default) for value in set(values)])
+
+
 def _with_subnets(values: query.Values) -> query.Condition:
     return network.c.id.in_(sa.select(_subnet.c.network_id).where(query.any_of(_subnet.c.id, values)))
 
@@ -134,6 +142,7 @@ FIELDS = Fields(
         "provider:segmentation_id": network.c.segmentation_id,
     },
     conditions={
+        "is_default": _is_default,
         "subnets": _with_subnets,
         "availability_zones": zone.holding("network", network.c.id),
         "availability_zone_hints": query.json_holds(network.c.availability_zone_hints),
@@ -184,6 +193,7 @@ def _row(tx: Transaction, wanted: Mapping[str, Any]) -> dict[str, Any]:
         "mtu": wanted["mtu"],
         "dns_domain": wanted.get("dns_domain") or "",
         "router_external": wanted.get("router:external", False),
+        "is_default": True if wanted.get("is_default") and wanted.get("router:external") else None,
         "port_security_enabled": wanted.get("port_security_enabled", True),
         "network_type": network_type,
         "physical_network": wanted.get("provider:physical_network") or "",
@@ -203,6 +213,7 @@ def _object(row: query.Row, subnets: Iterable[str], zones: Iterable[str]) -> dic
         "mtu": row["mtu"],
         "dns_domain": row["dns_domain"],
         "router:external": bool(row["is_external"]),
+        "is_default": bool(row["is_default"]),
         "port_security_enabled": row["port_security_enabled"],
         **dict.fromkeys(SCOPES),
         "provider:network_type": row["network_type"],
@@ -306,6 +317,9 @@ def update(tx: Transaction, before: Mapping[str, Any], changes: Mapping[str, Any
     values = {column: changes[name] for name, column in _CHANGEABLE.items() if name in changes}
     if before["router:external"] and values.get("router_external"):
         del values["router_external"]  # it stays external for whom it was
+    after = {**before, **changes}
+    if after["is_default"] and not after["router:external"] or "is_default" in changes:
+        values["is_default"] = True if after["is_default"] and after["router:external"] else None
     query.revise(tx, network, network_id, if_match, errors.NetworkNotFound, values)
     for column, action in TO_ALL.items():
         if values.get(column):
@@ -313,6 +327,11 @@ def update(tx: Transaction, before: Mapping[str, Any], changes: Mapping[str, Any
         elif column in values:
             rbac.unshare(tx, [network_id], action, None if action == rbac.EXTERNAL else rbac.EVERYBODY)
     tx.log("network", network_id, "update", scope.key("network", network_id))
+
+
+def default_external(tx: Transaction) -> str | None:
+    """The id of the external network that is the default one, if there is one."""
+    return tx.execute(sa.select(network.c.id).where(network.c.is_default.is_(sa.true()))).scalar()
 
 
 def regrant(tx: Transaction, network_ids: Collection[str], to_all: Collection[str]) -> None:

@@ -115,6 +115,12 @@ class ExternalGatewayForFloatingIPNotFound(NotFound):
     code = "floatingip.unreachable"
 
 
+class DefaultExternalNetworkExists(Conflict):
+    """A default external network already exists: {net_id}."""
+
+    code = "network.default_exists"
+
+
 class ExternalNetworkInUse(Conflict):
     """External network {id} cannot be updated to be made non-external, since it has existing gateway ports."""
 

@@ -13,7 +13,7 @@ from netsched.server.services.reading import Borrowed, Owned, Reader
 
 def readers() -> dict[tuple[str, str], Reader]:
     """How to read what travels to agents, by type of scope and kind of object."""
-    of_network = ("status", "subnets", "availability_zones", "revision_number", "updated_at")
+    of_network = ("status", "subnets", "availability_zones", "is_default", "revision_number", "updated_at")
     of_subnet = ("router:external",)  # the network's
     of_port = ("status",)
     of_router = ("status", "availability_zones")

@@ -79,6 +79,7 @@ class Network(Resource):
     ipv6_address_scope: Annotated[types.Text | None, Attr(filter=False, sort=False)]
     mtu: Annotated[Mtu, WRITABLE]
     router_external: Annotated[types.Boolean, Attr(post=True, put=True, name="router:external")] = False
+    is_default: Annotated[types.Boolean, Attr(post=True, put=True, sort=False)] = False
     port_security_enabled: Annotated[types.Boolean, WRITABLE] = True
     provider_network_type: Annotated[NetworkType, _provider("network_type")] = None
     provider_physical_network: Annotated[PhysicalNetwork, _provider("physical_network")] = None

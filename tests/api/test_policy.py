@@ -148,6 +148,7 @@ GUARDED: dict[str, dict[str, Any]] = {
     "network": {
         "shared": True,
         "router:external": True,
+        "is_default": True,
         "provider:network_type": "vxlan",
         "provider:physical_network": "physnet1",
         "provider:segmentation_id": 77,

@@ -181,6 +181,16 @@ def test_a_grant_to_all_of_an_external_network_can_become_one_of_its_only_user(s
     assert sharing.policies(f"?object_id={outside}", ADMIN) == []
 
 
+def test_the_default_external_network_is_everybodys(sharing: Sharing) -> None:
+    outside = sharing.outside(**{"router:external": True, "is_default": True})
+    (policy,) = sharing.policies(f"?object_id={outside}", ADMIN)
+    sharing.take(policy["id"], 409, ADMIN)
+    sharing.turn(policy["id"], "bob", 409, ADMIN)
+    other = {"network": {"is_default": False}}
+    assert sharing.api.ask("PUT", f"/v2.0/networks/{outside}", other, ADMIN).status_int == 200
+    sharing.take(policy["id"], 204, ADMIN)
+
+
 def test_who_may_grant_what(sharing: Sharing) -> None:
     assert sharing.grant("*", status=403) == "PolicyNotAuthorized"
     mine = sharing.grant("bob")

@@ -94,12 +94,13 @@ def test_how_full_networks_are(deployment: Deployment) -> None:
 
 def test_security_groups(deployment: Deployment) -> None:
     ssh = ["--protocol", "tcp", "--dst-port", "22:23", "--remote-ip", "192.0.2.0/24", "--ingress"]
-    group, rule, _, other, port, rules, _, shown = openstack(
+    group, rule, _, other, raw, port, rules, _, shown = openstack(
         deployment,
         ["security", "group", "create", "web", "--description", "shop", *JSON],
         ["security", "group", "rule", "create", "web", *ssh, *JSON],
         ["security", "group", "rule", "create", "web", "--remote-group", "web", "--ethertype", "IPv6"],
-        ["security", "group", "create", "plain", "--stateless", *JSON],
+        ["security", "group", "create", "plain", *JSON],
+        ["security", "group", "create", "raw", "--stateless", *JSON],
         ["port", "create", "vm", "--network", openstack(deployment, ["network", "create", "n", *JSON])[0]["id"],
          "--security-group", "web", *JSON],
         ["security", "group", "rule", "list", "web", *JSON],
@@ -111,14 +112,14 @@ def test_security_groups(deployment: Deployment) -> None:
     assert len(rules) == 4 and rule["id"] in {one["ID"] for one in rules}
     state = get(deployment, f"security-group-rules/{rule['id']}")
     assert (state["port_range_min"], state["port_range_max"], state["remote_ip_prefix"]) == (22, 23, "192.0.2.0/24")
-    assert get(deployment, f"security-groups/{other['id']}")["stateful"] is False
+    assert get(deployment, f"security-groups/{raw['id']}")["stateful"] is False
     openstack(
         deployment,
         ["security", "group", "rule", "delete", rule["id"]],
         ["security", "group", "set", "web", "--name", "shop"],
         ["port", "unset", "vm", "--security-group", "plain"],
         ["port", "set", "vm", "--no-security-group", "--disable-port-security"],
-        ["security", "group", "delete", "plain", "shop"],
+        ["security", "group", "delete", "plain", "raw", "shop"],
     )
     state = get(deployment, f"ports/{port['id']}")
     assert (state["security_groups"], state["port_security_enabled"]) == ([], False)

@@ -180,11 +180,26 @@ def test_only_ports_of_ones_own(small: Land) -> None:
         with pytest.raises(errors.PortNotFound):
             small.floating(outside, OTHER, port_id=port_id)
     assert small.floating(outside, ADMIN, port_id=theirs["id"], project_id="red")["router_id"] == router_id
-    interface = next(port for port in small.all_ports() if port["device_id"] == router_id and port["project_id"])
+    gateway = next(port for port in small.all_ports() if port["device_owner"] == "network:router_gateway")
     served = small.port(inside["network_id"], device_owner=DHCP)
-    for service in (interface, served):
+    for service in (gateway, served):
         with pytest.raises(BAD, match=f"is a port of {service['device_owner']}"):
             small.floating(outside, ADMIN, port_id=service["id"])
+
+
+def test_a_routers_interface_is_reached_by_that_router(small: Land) -> None:
+    outside, inside = small.external("203.0.113.0/24"), small.inside("10.0.0.0/24")
+    small.router(outside, inside)
+    beside = small.router(outside, inside, beside=True)
+    interface = next(
+        one for one in small.all_ports() if (one["device_id"], one["network_id"]) == (beside, inside["network_id"])
+    )
+    made = small.floating(outside, port_id=interface["id"])
+    assert (made["router_id"], made["fixed_ip_address"]) == (beside, ips(interface)[0])
+    with pytest.raises(errors.RouterInterfaceInUseByFloatingIP):
+        small.routers.remove_interface(TENANT, beside, interface["id"], None)
+    small.floatingips.update(TENANT, made["id"], {"port_id": None}, None)
+    small.routers.remove_interface(TENANT, beside, interface["id"], None)
 
 
 def test_unreachable(small: Land) -> None:

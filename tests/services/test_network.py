@@ -19,6 +19,7 @@ from netsched.db.binding import binding
 from netsched.db.session import Database
 from netsched.model.query import Query
 from tests.cloud import ADMIN, DHCP, OTHER, ROUTER, SLAAC, TENANT, Cloud
+from tests.services.test_port import race
 
 GATEWAY, FLOATINGIP = "network:router_gateway", "network:floatingip"
 SOMEBODY = str(uuid.uuid4())  # a router, or what else a port may be for
@@ -45,6 +46,7 @@ def test_a_network_has_all_attributes_and_reads_as_it_was_created(cloud: Cloud) 
         "mtu": 1450,
         "router:external": False,
         "port_security_enabled": True,
+        "is_default": False,
         "provider:network_type": "vxlan",
         "provider:physical_network": None,
         "provider:segmentation_id": made["provider:segmentation_id"],
@@ -81,6 +83,24 @@ def test_a_networks_packets_are_as_large_as_its_protocols_need(cloud: Cloud, cid
     with pytest.raises(errors.NetworkMTUSubnetConflict):
         cloud.networks.update(ADMIN, fitting, {"mtu": least - 1}, None)
     cloud.networks.update(ADMIN, fitting, {"mtu": least + 1}, None)
+
+
+def test_one_external_network_is_the_default(cloud: Cloud) -> None:
+    external = {"router:external": True, "is_default": True}
+    make = functools.partial(cloud.networks.create, ADMIN)
+    assert sorted(race(*[functools.partial(make, [external])] * 3)) == ["DefaultExternalNetworkExists"] * 2 + ["done"]
+    (default,) = cloud.networks.list(TENANT, Query(filters={"is_default": (True,)}))
+    assert default["is_default"] and default["router:external"]
+    inside, other = cloud.network(is_default=True), cloud.network(**{"router:external": True})
+    for change, of in (({"is_default": True}, other), ({"is_default": True, "router:external": True}, inside)):
+        with pytest.raises(errors.DefaultExternalNetworkExists, match=default["id"]):
+            cloud.networks.update(ADMIN, of, change, None)
+    assert not cloud.networks.get(ADMIN, inside)["is_default"]  # it means nothing there
+    assert cloud.networks.update(ADMIN, default["id"], {"name": "out", "is_default": True}, None)["is_default"]
+    assert not cloud.networks.update(ADMIN, default["id"], {"router:external": False}, None)["is_default"]
+    assert cloud.networks.update(ADMIN, other, {"is_default": True}, None)["is_default"]
+    assert not cloud.networks.update(ADMIN, other, {"is_default": False}, None)["is_default"]
+    assert cloud.networks.list(TENANT, Query(filters={"is_default": (True,)})) == []
 
 
 def test_an_external_network_is_seen_by_all_with_its_subnets_but_has_no_ports_of_theirs(cloud: Cloud) -> None:

@@ -130,13 +130,16 @@ def _uplink(network: Object, settings: Settings) -> tuple[Uplink | None, str | N
 
 def _forwarding(others: Iterable[Object], local_ip: str | None) -> Forwarding:
     """Each port's address to its host, and what is for everybody to just the hosts that have ports here."""
+    hosts: set[str] = set()
     remote: set[tuple[str, str]] = set()
     for port in others:
-        host = (port.get("binding:vif_details") or {}).get("tunnel_ip")
+        told = (port.get("binding:vif_details") or {}).get("tunnel_ip")
         # An address of our own would send frames round in circles: a host that was renamed, bound ports left behind.
-        if host and host != local_ip:
-            remote.add((port["mac_address"].lower(), str(ipaddress.ip_address(host))))
-    hosts = {host for _, host in remote}
+        if told and told != local_ip:
+            host, mac = str(ipaddress.ip_address(told)), port["mac_address"].lower()
+            hosts.add(host)
+            if not int(mac[:2], 16) & 1:  # what is for a group is for everybody
+                remote.add((mac, host))
     return Forwarding(
         remote=frozenset(remote | {(BROADCAST, host) for host in hosts}), static=frozenset(mac for mac, _ in remote)
     )

@@ -46,12 +46,14 @@ class NetworkService:
         self._quotas = quotas or Quotas()
 
     def create(self, principal: Principal, bodies: Objects) -> Objects:
-        """Raises InvalidInput for provider attributes, OverQuota, and what `segment.allocate` raises."""
+        """Raises InvalidInput for provider attributes, OverQuota, DefaultExternalNetworkExists, and what
+        `segment.allocate` raises."""
         owned = [{"project_id": principal.project_id, **body} for body in bodies]
         wishes = [self._provider.wish(body) for body in owned]
 
         def work(tx: Transaction) -> Objects:
             self._quotas.claim(tx, "network", [body["project_id"] for body in owned])
+            _check_default(tx, owned)
             carried = [
                 one.attributes() | {"mtu": self._provider.chosen_mtu(one.network_type, body.get("mtu", 0))}
                 for one, body in zip(segment.allocate(tx, wishes), owned, strict=True)
@@ -66,11 +68,13 @@ class NetworkService:
 
     def update(self, principal: Principal, id: str, changes: Object, if_match: int | None) -> Object:
         """Raises NetworkNotFound, RevisionNumberConstraintFailed, InvalidSharedSetting, ExternalNetworkInUse,
-        NetworkMTUSubnetConflict."""
+        NetworkMTUSubnetConflict, DefaultExternalNetworkExists."""
 
         def work(tx: Transaction) -> Object:
             before = network.get(tx.connection, id, principal.sees)
             fitting = self._fitting(before, changes)
+            if not before["is_default"]:
+                _check_default(tx, [{**before, **fitting}])
             network.update(tx, before, fitting, if_match)
             router_scope.tell(tx, "network", id, [id])
             if "mtu" in changes:
@@ -122,6 +126,16 @@ class NetworkService:
     def list(self, principal: Principal, query: Query) -> Objects:
         with self._database.read() as connection:
             return network.list_(connection, replace(query, visible_to=principal.sees))
+
+
+def _check_default(tx: Transaction, networks: Objects) -> None:
+    """Networks that are to be: of those that are external, one at most is the default. The table holds it, too."""
+    wanted = [one for one in networks if one.get("is_default") and one.get("router:external")]
+    if not wanted:
+        return
+    there = network.default_external(tx)
+    if there is not None or len(wanted) > 1:
+        raise errors.DefaultExternalNetworkExists(net_id=there or "several were asked for at once")
 
 
 def _refuse_if_used(network_id: str, ports: list[tuple[str, str]]) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from netsched import errors
-from netsched.db import rbac, rbac_use
+from netsched.db import network, rbac, rbac_use
 from netsched.db.session import Database
 from netsched.db.transaction import Transaction
 from netsched.model.principal import Principal
@@ -100,6 +100,10 @@ class RbacPolicyService:
     @staticmethod
     def _check_unneeded(tx: Transaction, before: Object, owner: str) -> None:
         lost = before["target_tenant"]
+        external_for_all = (before["action"], lost) == (rbac.EXTERNAL, rbac.EVERYBODY)
+        if external_for_all and network.default_external(tx) == before["object_id"]:
+            details = "it is the default external network"
+            raise errors.RbacPolicyInUse(object_id=before["object_id"], details=details)
         if rbac_use.in_need(tx, before, owner, lost):
             details = f"project {lost} uses it" if lost != rbac.EVERYBODY else "projects that own nothing of it use it"
             raise errors.RbacPolicyInUse(object_id=before["object_id"], details=details)

@@ -85,6 +85,13 @@ def test_a_host_without_a_tunnel_or_with_ours_is_not_forwarded_to(tunnel_ip: str
     assert some(made).forwarding == Forwarding()
 
 
+def test_the_mac_of_a_group_is_nobodys_but_its_host_gets_what_is_for_all() -> None:
+    made = content()
+    bound(made, 1, "me")
+    bound(made, 2, "there", "172.30.0.2", mac_address="11:22:33:44:55:66")
+    assert some(made).forwarding == Forwarding(remote=frozenset({(BROADCAST, "172.30.0.2")}))
+
+
 def test_nothing_without_a_network_or_a_port_of_this_host() -> None:
     made = content()
     assert desired(made) is None
