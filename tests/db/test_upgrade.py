@@ -146,6 +146,8 @@ def test_the_migration_only_adds(empty_database_url: str) -> None:
     to(database, "head")
     after = tables(database)
     for name, (columns, *restrictions) in before.items():
+        added = after[name][0].keys() - columns.keys()  # null in rows of the release before, and nulls are distinct
+        after[name][1][:] = [unique for unique in after[name][1] if not added.issuperset(unique)]
         assert list(after[name][1:]) == restrictions, f"{name}: rows of the release before may be refused"
         for column, facts in columns.items():
             assert after[name][0].pop(column) == facts, f"{name}.{column} is not what it was"

@@ -25,6 +25,7 @@ def test_post_fills_defaults_and_leaves_the_rest_absent() -> None:
         "shared": False,
         "availability_zone_hints": [],
         "router:external": False,
+        "is_default": False,
         "port_security_enabled": True,
         "provider:network_type": None,
         "provider:physical_network": None,
@@ -72,7 +73,7 @@ BAD_POSTS: list[tuple[Definition, Any, str, str]] = [
         "HTTPBadRequest",
         "Failed to parse request. Required attribute 'network_id' not specified",
     ),
-    (SUBNET, {**SUBNET_BODY, "cidr": "192.0.2.1/24"}, "HTTPBadRequest", "Invalid input for cidr."),
+    (SUBNET, {**SUBNET_BODY, "cidr": "192.0.2.0"}, "HTTPBadRequest", "Invalid input for cidr."),
     (
         SUBNET,
         {**SUBNET_BODY, "dns_nameservers": ["8.8.8.8\nx"]},
@@ -105,7 +106,7 @@ BAD_POSTS: list[tuple[Definition, Any, str, str]] = [
     ),
     (PORT, {"network_id": ID, "fixed_ips": [{}]}, "HTTPBadRequest", "Invalid input for fixed_ips[0]."),
     (PORT, {"network_id": ID, "fixed_ips": None}, "HTTPBadRequest", "Invalid input for fixed_ips."),
-    (PORT, {"network_id": ID, "mac_address": "01:00:00:00:00:01"}, "HTTPBadRequest", "Invalid input for mac_address."),
+    (PORT, {"network_id": ID, "mac_address": "00:00:00:00:00:00"}, "HTTPBadRequest", "Invalid input for mac_address."),
     (PORT, {"network_id": ID, "binding:host_id": "a b"}, "HTTPBadRequest", "Invalid input for binding:host_id."),
 ]
 
