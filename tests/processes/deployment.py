@@ -128,13 +128,19 @@ class Deployment:
         """Hosts on whose disk the network or router is wanted by their agent of that kind."""
         return sorted(path.parent.parent.name for path in self._copies(id_, kind))
 
-    def content(self, id_: str, host: str, kind: str) -> dict[str, dict[str, int]]:
-        """What such an agent's copy has: {kind of object: {id: revision number}}; empty if there is none."""
+    def content(self, id_: str, host: str, kind: str) -> dict[str, dict[str, Any]]:
+        """What such an agent's copy has: {kind of object: {id: revision number}}; empty if there is none.
+
+        Of networks, agents know no revision: here it is the name.
+        """
         paths = [path for path in self._copies(id_, kind) if path.parent.parent.name == host]
         if not paths:
             return {}
         content = json.loads(paths[0].read_text())["content"]
-        return {name: {one["id"]: one["revision_number"] for one in found.values()} for name, found in content.items()}
+        return {
+            kind: {one["id"]: one.get("revision_number", one.get("name")) for one in found.values()}
+            for kind, found in content.items()
+        }
 
     def _copies(self, id_: str, kind: str) -> list[pathlib.Path]:
         where = "wanted" if kind == "dhcp" else f"wanted-{kind}"
