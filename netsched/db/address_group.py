@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,7 +10,7 @@ import sqlalchemy as sa
 from netsched import errors
 from netsched.db import base, query, rbac
 from netsched.db.query import Fields
-from netsched.db.security_group import either, security_group_rule
+from netsched.db.security_group import security_group_rule
 from netsched.db.transaction import Transaction
 from netsched.model import scope
 from netsched.model.query import Query
@@ -46,7 +45,7 @@ def _shared(project_id: str | None) -> sa.ColumnElement[bool]:
 
 def list_(connection: sa.Connection, asked: Query) -> list[dict[str, Any]]:
     """The groups of one page; one statement, or two with a marker."""
-    fields = replace(FIELDS, conditions={**FIELDS.conditions, "shared": either(_shared(asked.visible_to))})
+    fields = query.with_shared(FIELDS, _shared(asked.visible_to))
     page = query.page(connection, fields, asked, visible(asked.visible_to)).subquery()
     columns = (address_group, _shared(asked.visible_to).label("shared"))
     statement = sa.select(*columns).join(page, page.c.id == address_group.c.id)

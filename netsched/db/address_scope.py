@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -42,19 +41,10 @@ def _shared(project_id: str | None) -> sa.ColumnElement[bool]:
     return rbac.granted(address_scope.c.id, OBJECT_TYPE, rbac.SHARED, project_id)
 
 
-def with_shared(fields: Fields, shared: sa.ColumnElement[bool]) -> Fields:
-    """Fields with a filter by `shared`, which depends on who asks."""
-
-    def condition(values: query.Values) -> query.Condition:
-        return sa.or_(sa.false(), *[shared if value else sa.not_(shared) for value in set(values)])
-
-    return dataclasses.replace(fields, conditions={**fields.conditions, "shared": condition})
-
-
 def list_(connection: sa.Connection, asked: Query) -> list[dict[str, Any]]:
     """The scopes of one page; one statement, or two with a marker."""
     shared = _shared(asked.visible_to)
-    fields = with_shared(_FIELDS, shared)
+    fields = query.with_shared(_FIELDS, shared)
     page = query.page(connection, fields, asked, visible(asked.visible_to)).subquery()
     wanted = sa.select(address_scope, shared.label("shared")).join(page, page.c.id == address_scope.c.id)
     found = connection.execute(wanted.order_by(*query.order(fields, asked))).mappings()

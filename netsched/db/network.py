@@ -9,7 +9,7 @@ and columns are written together: by `insert_many`, `update` and `regrant`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -122,11 +122,6 @@ def is_external() -> sa.ColumnElement[bool]:
     return sa.or_(network.c.router_external.is_(sa.true()), network.c.id.in_(rbac.held(TYPE, rbac.EXTERNAL, None)))
 
 
-def _is_default(values: query.Values) -> query.Condition:
-    default = network.c.is_default.is_not(None)
-    return sa.or_(sa.false(), *[default if value else sa.not_(default) for value in set(values)])
-
-
 def _with_subnets(values: query.Values) -> query.Condition:
     return network.c.id.in_(sa.select(_subnet.c.network_id).where(query.any_of(_subnet.c.id, values)))
 
@@ -142,7 +137,7 @@ FIELDS = Fields(
         "provider:segmentation_id": network.c.segmentation_id,
     },
     conditions={
-        "is_default": _is_default,
+        "is_default": query.either("is_default", network.c.is_default.is_not(None)),
         "subnets": _with_subnets,
         "availability_zones": zone.holding("network", network.c.id),
         "availability_zone_hints": query.json_holds(network.c.availability_zone_hints),
@@ -154,18 +149,8 @@ FIELDS = Fields(
 def _fields(reader: str | None) -> Fields:
     """What is granted to a reader is no column."""
     derived = {"shared": shared_with(reader), "router:external": outside_of(None)}
-    named = {name: _either(name, ids) for name, ids in derived.items()}
+    named = {name: query.either(name, network.c.id.in_(ids)) for name, ids in derived.items()}
     return replace(FIELDS, conditions={**FIELDS.conditions, **named})
-
-
-def _either(name: str, ids: sa.Select[Any]) -> Callable[[query.Values], query.Condition]:
-    """A filter: the networks of these ids for true, the others for false."""
-
-    def chosen(values: query.Values) -> query.Condition:
-        wanted = {query.boolean(name, value) for value in values}
-        return sa.or_(sa.false(), *[network.c.id.in_(ids) if one else network.c.id.not_in(ids) for one in wanted])
-
-    return chosen
 
 
 def insert_many(tx: Transaction, networks: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

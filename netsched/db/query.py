@@ -10,7 +10,7 @@ import datetime
 import json
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -156,6 +156,21 @@ def any_of(column: sa.ColumnElement[Any], values: Values) -> Condition:
     if len(texts) < len(values):
         condition = sa.or_(condition, column.is_(None), column == "")
     return condition
+
+
+def either(name: str, condition: Condition) -> Callable[[Values], Condition]:
+    """A filter by what is no column but a condition: for any of the values, true and false. Raises InvalidInput."""
+
+    def chosen(values: Values) -> Condition:
+        wanted = {boolean(name, value) for value in values}
+        return sa.or_(sa.false(), *[condition if one else sa.not_(condition) for one in sorted(wanted)])
+
+    return chosen
+
+
+def with_shared(fields: Fields, shared: Condition) -> Fields:
+    """Fields with a filter by `shared`, which depends on who asks."""
+    return replace(fields, conditions={**fields.conditions, "shared": either("shared", shared)})
 
 
 def json_holds(column: sa.Column[Any]) -> Callable[[Values], Condition]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,7 +11,6 @@ from netsched import errors
 from netsched.db import base, query, rbac
 from netsched.db.query import Fields
 from netsched.model.query import Query
-from netsched.wire import types
 
 OBJECT_TYPE = "security_group"  # in grants to other projects
 DEFAULT = "default"  # the name of each project's own
@@ -104,23 +102,14 @@ def rules_visible(project_id: str | None) -> sa.ColumnElement[bool] | None:
     )
 
 
-def either(condition: query.Condition) -> Callable[[query.Values], query.Condition]:
-    """A filter by what is no column but a condition: any of the values, true and false."""
-
-    def chosen(values: query.Values) -> query.Condition:
-        wanted = {str(value).lower() in types.TRUE for value in values}
-        return sa.or_(sa.false(), *[condition if one else sa.not_(condition) for one in sorted(wanted)])
-
-    return chosen
-
-
 RULE_FIELDS = Fields(
     table=_rule,
     columns={name: column for name, column in query.standard_fields(_rule).items() if name != "name"}
     | {name: _rule.c[name] for name in SHOWN},
     conditions={
-        "belongs_to_default_sg": either(
-            _rule.c.security_group_id.in_(sa.select(default_security_group.c.security_group_id))
+        "belongs_to_default_sg": query.either(
+            "belongs_to_default_sg",
+            _rule.c.security_group_id.in_(sa.select(default_security_group.c.security_group_id)),
         )
     },
 )
@@ -128,7 +117,7 @@ RULE_FIELDS = Fields(
 
 def list_(connection: sa.Connection, asked: Query) -> list[dict[str, Any]]:
     """The groups of one page with their rules: three statements at most, whatever the number of rows."""
-    fields = replace(FIELDS, conditions={**FIELDS.conditions, "shared": either(shared(asked.visible_to))})
+    fields = query.with_shared(FIELDS, shared(asked.visible_to))
     page = query.page(connection, fields, asked, visible(asked.visible_to)).subquery()
     columns = (security_group, shared(asked.visible_to).label("shared"))
     statement = sa.select(*columns).join(page, page.c.id == security_group.c.id).order_by(*query.order(fields, asked))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -58,19 +58,15 @@ def visible(project_id: str | None) -> sa.ColumnElement[bool] | None:
     return subnet.c.id.in_(sa.select(sa.union(own, on_seen).subquery().c.id))
 
 
-def _on_one_of(network_ids: sa.Select[Any]) -> Callable[[query.Values], query.Condition]:
-    """A filter: the subnets of these networks for true, the others for false."""
-    there = subnet.c.network_id.in_(network_ids)
-    return lambda values: sa.or_(sa.false(), *[there if value else sa.not_(there) for value in set(values)])
-
-
 _JSON = ("allocation_pools", "dns_nameservers", "host_routes", "service_types")
 FIELDS = Fields(
     table=subnet,
     columns=query.standard_fields(subnet) | {name: subnet.c[name] for name in _PLAIN if name not in _JSON},
     conditions={
         **{name: query.json_holds(subnet.c[name]) for name in (*_JSON, "tags")},
-        "router:external": _on_one_of(sa.select(network.c.id).where(is_external())),
+        "router:external": query.either(
+            "router:external", subnet.c.network_id.in_(sa.select(network.c.id).where(is_external()))
+        ),
     },
 )
 _WITH_NETWORK = sa.select(subnet, sa.case((is_external(), 1), else_=0).label("network_external_")).join(
@@ -191,8 +187,7 @@ def _object(row: query.Row) -> dict[str, Any]:
 
 def list_(connection: sa.Connection, asked: Query) -> list[dict[str, Any]]:
     """The subnets of one page; one statement, or two with a marker."""
-    shared = {"shared": _on_one_of(shared_with(asked.visible_to))}
-    fields = replace(FIELDS, conditions={**FIELDS.conditions, **shared})
+    fields = query.with_shared(FIELDS, subnet.c.network_id.in_(shared_with(asked.visible_to)))
     page = query.page(connection, fields, asked, visible(asked.visible_to)).subquery()
     statement = _WITH_NETWORK.join(page, page.c.id == subnet.c.id).order_by(*query.order(FIELDS, asked))
     return query.turned([_object(row) for row in connection.execute(statement).mappings()], asked)

@@ -14,7 +14,6 @@ import sqlalchemy as sa
 
 from netsched import errors
 from netsched.db import base, query, rbac
-from netsched.db.address_scope import with_shared
 from netsched.db.query import Fields
 from netsched.db.transaction import Transaction
 from netsched.model.query import Query
@@ -55,17 +54,12 @@ _subnet = sa.table(
 )
 
 
-def _is_default(values: query.Values) -> query.Condition:
-    default = subnetpool.c.default_of.is_not(None)
-    return sa.or_(sa.false(), *[default if value else sa.not_(default) for value in set(values)])
-
-
 _FIELDS = Fields(
     table=subnetpool,
     columns=query.standard_fields(subnetpool)
     | {name: subnetpool.c[name] for name in ("ip_version", *_LENGTHS, "default_quota", "address_scope_id")},
     conditions={
-        "is_default": _is_default,
+        "is_default": query.either("is_default", subnetpool.c.default_of.is_not(None)),
         "prefixes": query.json_holds(subnetpool.c.prefixes),
         "tags": query.json_holds(subnetpool.c.tags),
     },
@@ -86,7 +80,7 @@ def _shared(project_id: str | None) -> sa.ColumnElement[bool]:
 def list_(connection: sa.Connection, asked: Query) -> list[dict[str, Any]]:
     """The pools of one page; one statement, or two with a marker."""
     shared = _shared(asked.visible_to)
-    fields = with_shared(_FIELDS, shared)
+    fields = query.with_shared(_FIELDS, shared)
     page = query.page(connection, fields, asked, visible(asked.visible_to)).subquery()
     wanted = sa.select(subnetpool, shared.label("shared")).join(page, page.c.id == subnetpool.c.id)
     found = connection.execute(wanted.order_by(*query.order(fields, asked))).mappings()
