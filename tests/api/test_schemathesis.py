@@ -15,6 +15,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
+from urllib.parse import quote
 
 import hypothesis
 import pytest
@@ -97,6 +98,7 @@ class Tally:
 # Attributes of a subnet that must fit its cidr.
 PAIRED = ("allocation_pools", "gateway_ip", "ipv6_ra_mode", "ipv6_address_mode", "dns_nameservers", "host_routes")
 OF_POOLS = ("prefixlen", "subnetpool_id", "use_default_subnetpool")  # not beside a cidr of one's own
+REMOTE = ("remote_group_id", "remote_address_group_id")
 LENGTHS = ("min_prefixlen", "max_prefixlen", "default_prefixlen")  # of pools: they must fit each other
 
 
@@ -113,6 +115,12 @@ class Guide:
         "agents": "agent",
         "subnetpools": "subnetpool",
         "address-scopes": "address_scope",
+        "address-groups": "address_group",
+        "security-groups": "security_group",
+        "security-group-rules": "security_group_rule",
+        "default-security-group-rules": "default_security_group_rule",
+        "rbac-policies": "rbac_policy",
+        "network-ip-availabilities": "network",
     }
     AGENTS = {"l3-routers": "L3 agent", "dhcp-networks": "DHCP agent"}
 
@@ -124,6 +132,10 @@ class Guide:
             api.make("network", {})  # with nothing on them, so that some can be deleted
         for number in range(10):
             api.make("subnetpool", {"name": "p", "prefixes": [f"10.{number}.0.0/16"], "default_prefixlen": 24})
+        for number in range(10):
+            api.ask("PUT", f"/v2.0/quotas/p{number}", {"quota": {"network": 5}})
+            addresses = ["192.0.2.0/24", f"10.{number}.0.0/16"]
+            api.ask("POST", "/v2.0/address-groups", {"address_group": {"addresses": addresses}})
         self._external = str(api.make("network", {"router:external": True})["id"])
         api.make("subnet", {"network_id": self._external, "ip_version": 4, "cidr": "192.0.0.0/16"})
 
@@ -134,6 +146,8 @@ class Guide:
                 case.query["wait"] = "applied"  # one goes only with the other
             self._lead_body(case.body)
             self._lead_path(case.path, case.path_parameters or {})
+            if case.path.endswith("remove_addresses") and isinstance(case.body, dict):
+                case.body["addresses"] = ["192.0.2.0/24"]
             if case.path.endswith("router_interface") and isinstance(case.body, dict):
                 self._lead_interface(case.path, case.path_parameters, case.body)
 
@@ -141,12 +155,19 @@ class Guide:
         inner = [*body.values()] if isinstance(body, dict) else []
         bulk = [item for value in inner if isinstance(value, list) for item in value]
         if isinstance(body, dict) and isinstance(body.get("router_id"), str):
-            body["router_id"] = self._existing("router", body["router_id"])
+            fresh = self._turn % 4 == 0  # nobody has it yet
+            body["router_id"] = (
+                self._api.make("router", {})["id"] if fresh else self._existing("router", body["router_id"])
+            )
         for part in (body, *inner, *bulk):
             if isinstance(part, dict) and isinstance(part.get("floating_network_id"), str):
                 self._lead_floating(part)
             if isinstance(part, dict) and isinstance(part.get("prefixes"), list):
                 self._lead_pool(part)
+            if isinstance(part, dict) and isinstance(part.get("security_group_id"), str):
+                self._lead_rule(part)
+            if isinstance(part, dict) and "object_type" in part:
+                self._lead_policy(part)
             if not isinstance(part, dict) or not isinstance(part.get("network_id"), str):
                 continue
             part["network_id"] = self._existing("network", part["network_id"])
@@ -164,6 +185,16 @@ class Guide:
         part["prefixes"] = [one for one in part["prefixes"] if (":" in str(one)) == version]
         for name in ("tenant_id", "address_scope_id", "is_default", *LENGTHS):
             part.pop(name, None)
+
+    def _lead_rule(self, part: dict[str, Any]) -> None:
+        """Of all that is sent in one direction: by chance ports and protocols hardly ever go together."""
+        part["security_group_id"] = self._existing("security_group", part["security_group_id"])
+        for name in ("tenant_id", "protocol", "port_range_min", "port_range_max", "remote_ip_prefix", *REMOTE):
+            part.pop(name, None)
+
+    def _lead_policy(self, part: dict[str, Any]) -> None:
+        part |= {"object_type": "network", "object_id": self._existing("network", ""), "action": "access_as_shared"}
+        part.pop("tenant_id", None)
 
     def _lead_floating(self, part: dict[str, Any]) -> None:
         """To an external network with a pool; to a port only every other time, since hardly any is behind a router."""
@@ -187,6 +218,12 @@ class Guide:
             kind = next((kind for words, kind in self.AGENTS.items() if words in path), "")
             filters = {"agent_type": kind} if kind else {}
             parameters["id"] = self._existing(service, parameters["id"], **filters)
+            if "tag" in parameters and self._turn % 4 == 0:
+                there = getattr(self._api.services, service).list(self._admin, Query(limit=100))
+                for one in [one for one in there if one["tags"]][:1]:
+                    parameters |= {"id": one["id"], "tag": quote(one["tags"][0], safe="")}
+        elif path.startswith("/v2.0/quotas/") and parameters:
+            parameters[next(iter(parameters))] = f"p{self._turn // 2 % 10}"
 
     def _lead_interface(self, path: str, parameters: dict[str, Any], body: dict[str, Any]) -> None:
         """To an interface that is there, or to a subnet that may become one."""
