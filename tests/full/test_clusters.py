@@ -108,7 +108,7 @@ def in_step(deployment: Clustered) -> bool:
         if not holders or deployment.copies(id_) != sorted(holders):
             return False
         content = deployment.content(id_, holders[0], "dhcp")
-        if content.get("network") != {id_: networks[id_]["revision_number"]}:
+        if content.get("network") != {id_: networks[id_]["name"]}:
             return False
     held = {path.name for path in deployment.directory.glob("*/wanted/*.json") if "network" in path.name}
     return len(held) == len(subnets)
