@@ -16,7 +16,7 @@ from netsched.db import base, query
 from netsched.db.binding import binding
 from netsched.db.port import port
 from netsched.db.query import Fields
-from netsched.db.transaction import Repeat, Transaction
+from netsched.db.transaction import Transaction
 from netsched.model import scope
 from netsched.model.query import Query
 
@@ -196,9 +196,7 @@ def remove_unassociated(tx: Transaction, network_id: str) -> list[str]:
     columns = (floatingip.c.id, floatingip.c.floating_port_id)
     rows = tx.execute(sa.select(*columns).where(*loose).order_by(floatingip.c.id).with_for_update()).all()
     for batch in query.batches(row.id for row in rows):
-        gone = tx.execute(sa.delete(floatingip).where(floatingip.c.id.in_(batch), *loose)).rowcount
-        if gone != len(batch):
-            raise Repeat("a floating IP has just been associated")
+        tx.execute(sa.delete(floatingip).where(floatingip.c.id.in_(batch)))
     return [row.floating_port_id for row in rows]
 
 

@@ -302,8 +302,8 @@ def update(tx: Transaction, before: Mapping[str, Any], changes: Mapping[str, Any
     values = {column: changes[name] for name, column in _CHANGEABLE.items() if name in changes}
     if before["router:external"] and values.get("router_external"):
         del values["router_external"]  # it stays external for whom it was
-    after = {**before, **changes}
-    if after["is_default"] and not after["router:external"] or "is_default" in changes:
+    if "is_default" in changes or changes.get("router:external") is False:
+        after = {**before, **changes}
         values["is_default"] = True if after["is_default"] and after["router:external"] else None
     query.revise(tx, network, network_id, if_match, errors.NetworkNotFound, values)
     for column, action in TO_ALL.items():

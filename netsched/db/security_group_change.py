@@ -33,13 +33,15 @@ from netsched.model.principal import Principal
 Objects = list[dict[str, Any]]
 
 
-def insert_many(tx: Transaction, groups: Sequence[Mapping[str, Any]]) -> Objects:
-    """Create groups with the rules that groups begin with; each project has its default one from then on, too."""
+def insert_many(
+    tx: Transaction, groups: Sequence[Mapping[str, Any]], templates: Sequence[Mapping[str, Any]]
+) -> Objects:
+    """Create groups with rules made of these templates; each project has its default group from then on, too."""
     for wanted in groups:
         _check_name(wanted)
     use.for_new_ports(tx, (), {wanted["project_id"] for wanted in groups})
     rows = [query.standard_row(tx, wanted) | {"stateful": wanted.get("stateful", True)} for wanted in groups]
-    use.insert_rows(tx, rows, default=False)
+    use.insert_rows(tx, rows, templates)
     rules = rules_of(tx.connection, [row["id"] for row in rows])
     return [as_rest({**row, "shared": False}, rules.get(row["id"], ())) for row in rows]
 

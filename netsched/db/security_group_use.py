@@ -5,7 +5,7 @@ Each project has a default group, made when it is first wanted.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -114,18 +114,19 @@ def make_defaults(tx: Transaction, projects: Collection[str]) -> dict[str, str]:
         | {"stateful": True}
         for project in projects
     ]
-    insert_rows(tx, rows, default=True)
+    insert_rows(tx, rows, default_rules.of_new_groups(tx, default=True))
     made = {row["project_id"]: row["id"] for row in rows}
     values = [{"project_id": project, "security_group_id": id_} for project, id_ in made.items()]
     query.guarded(tx, sa.insert(default_security_group).values(values))
     return made
 
 
-def insert_rows(tx: Transaction, rows: list[dict[str, Any]], default: bool) -> list[dict[str, Any]]:
-    """Write rows of `security_group` with the rules that they begin with; the rows of these. Three statements."""
+def insert_rows(
+    tx: Transaction, rows: list[dict[str, Any]], templates: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """Write rows of `security_group` with the rules that they begin with; the rows of these. Two statements."""
     for batch in query.batches(rows):
         query.guarded(tx, sa.insert(security_group).values(batch))
-    templates = default_rules.of_new_groups(tx, default)
     rules = [rule_row(tx, _from_template(template, row)) for row in rows for template in templates]
     for batch in query.batches(rules):
         query.guarded(tx, sa.insert(security_group_rule).values(batch))

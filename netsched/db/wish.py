@@ -73,20 +73,19 @@ def for_change(
     listed = [ip for ip in listed if not _names(ip, automatic)]
     for ip in listed:
         _subnet_of(ip, network)  # raises what is wrong with it, also where something that is there would match
-    kept, new = _matched([ip for ip in listed if "ip_address" in ip], left)
-    kept_too, new_too = _matched([ip for ip in listed if "ip_address" not in ip], left)
+    kept, new = _matched(listed, left)
     stay = () if new_mac else tuple(automatic)
-    open_to_it = _for_owner(owner, network, needed=bool(new + new_too))
-    wishes = _given(owner, new + new_too, open_to_it)
+    open_to_it = _for_owner(owner, network, needed=bool(new))
+    wishes = _given(owner, new, open_to_it)
     wishes += _automatic(owner, open_to_it, [ip["subnet_id"] for ip in stay])
-    return Change((*kept, *kept_too, *stay), tuple(wishes), (*left, *(automatic if new_mac else ())))
+    return Change((*kept, *stay), tuple(wishes), (*left, *(automatic if new_mac else ())))
 
 
 def differs(before: Sequence[FixedIp], wanted: Sequence[FixedIp]) -> bool:
     """Would a port that has `before` get or lose an address by `wanted`?"""
     left = [*before]
-    new = [_matched([ip for ip in wanted if ("ip_address" in ip) is exact], left)[1] for exact in (True, False)]
-    return bool(left or any(new))
+    _, new = _matched(wanted, left)
+    return bool(left or new)
 
 
 def _for_owner(owner: Owner, network: Surroundings, needed: bool) -> Surroundings:
@@ -106,9 +105,12 @@ def _names(ip: FixedIp, automatic: Sequence[FixedIp]) -> bool:
 
 
 def _matched(listed: Sequence[FixedIp], left: list[FixedIp]) -> tuple[list[FixedIp], list[FixedIp]]:
-    """(those of `left` that are listed, those listed that are not there); takes the former out of `left`."""
+    """(those of `left` that are listed, those listed that are not there); takes the former out of `left`.
+
+    Addresses come first: what is wanted by its subnet alone takes none of those.
+    """
     found, missing = [], []
-    for ip in listed:
+    for ip in sorted(listed, key=lambda ip: "ip_address" not in ip):
         sought = {**ip}
         if "ip_address" in ip:
             sought["ip_address"] = str(addressing.parse(ip["ip_address"]))

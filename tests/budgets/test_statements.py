@@ -113,7 +113,7 @@ def test_a_hundred_ports_in_one_request(cloud: Cloud) -> None:
 def test_security_groups_and_their_rules(cloud: Cloud) -> None:
     World(cloud.database).agent("h1", "Linux bridge agent", reaches=["vxlan"])
     network_id = cloud.network(TENANT)
-    assert cost(cloud, cloud.groups.create, TENANT, [{}]) <= 14
+    assert cost(cloud, cloud.groups.create, TENANT, [{}]) <= 13
     groups = [one["id"] for one in cloud.groups.create(TENANT, [{}] * 100)]
     nothing = ("protocol", "port_range_min", "port_range_max", "remote_ip_prefix", "remote_address_group_id")
     rule = dict.fromkeys(nothing) | {"security_group_id": groups[0], "direction": "ingress", "ethertype": "IPv4"}

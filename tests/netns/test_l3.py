@@ -83,6 +83,7 @@ def test_a_floating_ip_leads_in_out_and_back_to_the_same_router(site: Site) -> N
 def test_a_floating_ip_of_the_routers_own_interface(site: Site) -> None:
     site.router.floating(1, "203.0.113.20", "10.0.0.1")
     site.want()
+    assert site.node.floating_states(site.router) == {"203.0.113.20": "ACTIVE"}
     site.world.ping("203.0.113.20")
     site.b1.ping("203.0.113.20")
     assert site.a1.seen_as("203.0.113.1") == "203.0.113.10"

@@ -135,7 +135,7 @@ def _check_default(tx: Transaction, networks: Objects) -> None:
         return
     there = network.default_external(tx)
     if there is not None or len(wanted) > 1:
-        raise errors.DefaultExternalNetworkExists(net_id=there or "several were asked for at once")
+        raise errors.DefaultExternalNetworkExists(net_id=there or "another one of this request")
 
 
 def _refuse_if_used(network_id: str, ports: list[tuple[str, str]]) -> None:

@@ -28,9 +28,9 @@ class SecurityGroupService:
         def work(tx: Transaction) -> Objects:
             projects = [body["project_id"] for body in owned]
             self._quotas.claim(tx, "security_group", projects)
-            begin = security_group_default_rule.of_new_groups(tx, default=False)
-            self._quotas.claim(tx, "security_group_rule", projects * len(begin))
-            return security_group_change.insert_many(tx, owned)
+            templates = security_group_default_rule.of_new_groups(tx, default=False)
+            self._quotas.claim(tx, "security_group_rule", projects * len(templates))
+            return security_group_change.insert_many(tx, owned, templates)
 
         return self._database.write(work)
 
