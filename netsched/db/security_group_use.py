@@ -121,10 +121,8 @@ def make_defaults(tx: Transaction, projects: Collection[str]) -> dict[str, str]:
     return made
 
 
-def insert_rows(
-    tx: Transaction, rows: list[dict[str, Any]], templates: Sequence[Mapping[str, Any]]
-) -> list[dict[str, Any]]:
-    """Write rows of `security_group` with the rules that they begin with; the rows of these. Two statements."""
+def insert_rows(tx: Transaction, rows: list[dict[str, Any]], templates: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows of `security_group` with the rules that they begin with, made of templates. Two statements."""
     for batch in query.batches(rows):
         query.guarded(tx, sa.insert(security_group).values(batch))
     rules = [rule_row(tx, _from_template(template, row)) for row in rows for template in templates]
@@ -134,7 +132,6 @@ def insert_rows(
         tx.log("security_group", row["id"], "create", scope.key("security_group", row["id"]))
     for rule in rules:
         tx.log("security_group_rule", rule["id"], "create", scope.key("security_group", rule["security_group_id"]))
-    return rules
 
 
 def _from_template(template: Mapping[str, Any], group: Mapping[str, Any]) -> dict[str, Any]:
